@@ -1,0 +1,33 @@
+#include "common/tables/master.h"
+
+#include "common/posting/entity.h"
+#include "common/posting/rules.h"
+#include "schemas/account.h"
+#include "schemas/code_mapping.h"
+#include "schemas/cost_centre.h"
+#include "schemas/erp_route.h"
+#include "schemas/fx_rate.h"
+#include "schemas/legal_entity.h"
+#include "schemas/period.h"
+#include "schemas/posting_rule_set.h"
+#include "schemas/project.h"
+#include "schemas/source_permission.h"
+#include "schemas/supplier.h"
+#include "schemas/tax_code.h"
+#include "schemas/tolerance.h"
+
+const struct table master_tables[MASTER_COUNT] = {
+    [MASTER_SOURCE_PERMISSIONS] = {"source-permissions", &source_permission_type, {"source_system", "topic"}, NULL, NULL},
+    [MASTER_LEGAL_ENTITIES] = {"legal-entities", &legal_entity_type, {"entity"}, entity_compile, entity_release},
+    [MASTER_ACCOUNTS] = {"accounts", &account_type, {"chart", "account"}, NULL, NULL},
+    [MASTER_SUPPLIERS] = {"suppliers", &supplier_type, {"supplier"}, NULL, NULL},
+    [MASTER_COST_CENTRES] = {"cost-centres", &cost_centre_type, {"entity", "cost_centre"}, NULL, NULL},
+    [MASTER_PROJECTS] = {"projects", &project_type, {"entity", "project"}, NULL, NULL},
+    [MASTER_TAX_CODES] = {"tax-codes", &tax_code_type, {"entity", "tax_code"}, NULL, NULL},
+    [MASTER_FX_RATES] = {"fx-rates", &fx_rate_type, {"rate_type", "from_currency", "to_currency"}, NULL, NULL},
+    [MASTER_PERIODS] = {"periods", &period_type, {"entity", "ledger"}, NULL, NULL},
+    [MASTER_TOLERANCES] = {"tolerances", &tolerance_type, {"entity"}, NULL, NULL},
+    [MASTER_ERP_ROUTES] = {"erp-routes", &erp_route_type, {"entity"}, NULL, NULL},
+    [MASTER_CODE_MAPPINGS] = {"code-mappings", &code_mapping_type, {"mapping_set", "code"}, NULL, NULL},
+    [MASTER_POSTING_RULES] = {"posting-rules", &posting_rule_set_type, {"rule_set"}, rules_compile, rules_release},
+};
