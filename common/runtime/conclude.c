@@ -1,0 +1,122 @@
+/* conclude: what leaves the engine for one decision: acknowledgment, exception, dead letter, and what the decide function emitted. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/codec/encode.h"
+#include "common/codec/wire.h"
+#include "common/runtime/engine_internal.h"
+
+void conclude_send(struct decision *decision, const char *topic, int32_t partition, struct slice value, const struct record_header *headers, size_t count) {
+    const struct engine_output output = {.topic = topic, .partition = partition, .key = decision->message->key, .value = value, .headers = headers,
+                                         .header_count = count, .task = decision->task};
+    const struct engine_sink *sink = &decision->engine->options.sink;
+    struct error error = {{0}};
+    if (!sink->send(sink->context, &output, &error)) decision_fail(decision, ENGINE_ABORT, "%s: %s", topic, error.text);
+}
+
+static void record_send(struct decision *decision, const struct output_topic *topic, const void *record) {
+    struct buffer *scratch = &decision->engine->scratch;
+    buffer_reset(scratch);
+    if (!codec_wire_append(scratch, topic->schema_id) || !codec_encode(topic->type, record, scratch)) {
+        if (scratch->failed) decision_fail(decision, ENGINE_ABORT, "out of memory");
+        decision_fail(decision, ENGINE_FATAL, "a record for %s cannot be encoded: a value has no place in its schema", topic->name);
+    }
+    char *bytes = decision_alloc(decision, scratch->length);
+    memcpy(bytes, scratch->data, scratch->length);
+    conclude_send(decision, topic->name, -1, (struct slice){bytes, scratch->length}, NULL, 0);
+}
+
+void conclude_acknowledge(struct decision *decision, enum acknowledged_outcome outcome, const char *step) {
+    const struct envelope *envelope = &decision->envelope;
+    struct acknowledged_reason why[REASONS_MAXIMUM];
+    struct missing_key missing[MISSING_MAXIMUM];
+    for (size_t i = 0; i < decision->reason_count; i++)
+        why[i] = (struct acknowledged_reason){slice_of(reasons[decision->reasons[i].reason].code), slice_of(decision->reasons[i].field), slice_of(decision->reasons[i].text)};
+    for (size_t i = 0; i < decision->missing_count; i++) {
+        const struct parked_missing *key = &decision->missing[i];
+        const char *table = key->table >= 0 ? master_tables[key->table].name : decision->engine->processor->stores[key->store].name;
+        missing[i] = (struct missing_key){slice_of(table), key->key};
+    }
+    struct acknowledgment record = {.source = envelope->source, .event_id = envelope->event_id, .processor = slice_of(decision->engine->processor->name),
+        .origin = decision_origin(decision), .entity = envelope->entity, .partner = envelope->partner, .document = envelope->number,
+        .kind = slice_of(envelope->kind), .correlation_id = envelope->correlation_id, .outcome = outcome, .step = slice_of(step),
+        .occurred_at_ms = decision->time_ms};
+    record.reasons.items = why;
+    record.reasons.count = decision->reason_count;
+    record.missing.items = missing;
+    record.missing.count = outcome == ACKNOWLEDGED_OUTCOME_PARKED ? decision->missing_count : 0;
+    record.journals.items = decision->journals;
+    record.journals.count = decision->journal_count;
+    record_send(decision, &decision->engine->acknowledgments, &record);
+}
+
+void conclude_exception(struct decision *decision, const struct output_topic *topic, const char *outcome) {
+    const struct envelope *envelope = &decision->envelope;
+    struct exception_reason why[REASONS_MAXIMUM];
+    struct exception_missing_key missing[MISSING_MAXIMUM];
+    for (size_t i = 0; i < decision->reason_count; i++)
+        why[i] = (struct exception_reason){slice_of(reasons[decision->reasons[i].reason].code), slice_of(decision->reasons[i].field), slice_of(decision->reasons[i].text)};
+    for (size_t i = 0; i < decision->missing_count; i++) {
+        const struct parked_missing *key = &decision->missing[i];
+        const char *table = key->table >= 0 ? master_tables[key->table].name : decision->engine->processor->stores[key->store].name;
+        missing[i] = (struct exception_missing_key){slice_of(table), key->key};
+    }
+    struct exception_record record = {.processor = slice_of(decision->engine->processor->name), .origin = decision_origin(decision),
+        .source = envelope->source, .event_id = envelope->event_id, .entity = envelope->entity, .partner = envelope->partner,
+        .document = envelope->number, .kind = slice_of(envelope->kind), .correlation_id = envelope->correlation_id, .outcome = slice_of(outcome),
+        .occurred_at_ms = decision->time_ms, .value = decision->message->value};
+    record.reasons.items = why;
+    record.reasons.count = decision->reason_count;
+    record.missing.items = missing;
+    record.missing.count = decision->missing_count;
+    record_send(decision, topic, &record);
+}
+
+void conclude_dead_letter(struct decision *decision, enum reason reason, const char *text) {
+    /* Key, value and headers go on untouched; what we know is said in headers of our own. */
+    enum { OURS = 9 };
+    const struct engine_message *message = decision->message;
+    const struct engine *engine = decision->engine;
+    struct record_header *headers = decision_alloc(decision, (message->header_count + OURS) * sizeof *headers);
+    if (message->header_count) memcpy(headers, message->headers, message->header_count * sizeof *headers);
+    struct record_header *ours = headers + message->header_count;
+    ours[0] = (struct record_header){"kontor-reason", slice_of(reasons[reason].code)};
+    ours[1] = (struct record_header){"kontor-text", slice_of(text && *text ? text : reasons[reason].text)};
+    ours[2] = (struct record_header){"kontor-processor", slice_of(engine->processor->name)};
+    ours[3] = (struct record_header){"kontor-version", slice_of(engine->options.version)};
+    ours[4] = (struct record_header){"kontor-topic", slice_of(decision->input->topic)};
+    ours[5] = (struct record_header){"kontor-partition", decision_format(decision, "%d", (int)message->partition)};
+    ours[6] = (struct record_header){"kontor-offset", decision_format(decision, "%lld", (long long)message->offset)};
+    ours[7] = (struct record_header){"kontor-timestamp", decision_format(decision, "%lld", (long long)message->timestamp_ms)};
+    ours[8] = (struct record_header){"kontor-time", decision_format(decision, "%lld", (long long)message->received_ms)};
+    conclude_send(decision, engine->dead_letters[message->input], -1, message->value, headers, message->header_count + OURS);
+}
+
+/* posting.commands.<erp>: each ERP's name is joined once and kept, so that equal topics are equal pointers. */
+static const char *topic_per_erp(struct decision *decision, int output, struct slice erp) {
+    struct engine *engine = decision->engine;
+    size_t count = engine->per_erp[output].count;
+    for (size_t i = 0; i < count; i++)
+        if (slice_equal(engine->per_erp[output].erps[i], erp)) return engine->per_erp[output].topics[i];
+    const char *base = engine->outputs[output].name;
+    size_t length = strlen(base) + erp.length + 2;
+    struct slice *erps = realloc(engine->per_erp[output].erps, (count + 1) * sizeof *erps);
+    if (erps) engine->per_erp[output].erps = erps;
+    const char **topics = erps ? realloc(engine->per_erp[output].topics, (count + 1) * sizeof *topics) : NULL;
+    if (topics) engine->per_erp[output].topics = topics;
+    char *name = topics ? malloc(length) : NULL;
+    if (!name) decision_fail(decision, ENGINE_ABORT, "out of memory");
+    snprintf(name, length, "%s." SLICE_FORMAT, base, SLICE_ARGUMENT(erp));
+    topics[count] = name;
+    erps[count] = (struct slice){name + strlen(base) + 1, erp.length};
+    engine->per_erp[output].count++;
+    return name;
+}
+
+void conclude_emissions(struct decision *decision) {
+    for (const struct emission *emission = decision->first_emission; emission; emission = emission->next) {
+        const char *topic = decision->engine->processor->outputs[emission->output].per_erp ? topic_per_erp(decision, emission->output, emission->erp)
+                                                                                          : decision->engine->outputs[emission->output].name;
+        conclude_send(decision, topic, -1, emission->bytes, NULL, 0);
+    }
+}

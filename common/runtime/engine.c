@@ -1,0 +1,671 @@
+/* engine: takes the records of a task in order, decides them, and seals and commits what came of them. See engine.h for the promises. */
+#include "common/runtime/engine.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/codec/plan.h"
+#include "common/codec/wire.h"
+#include "common/platform/hash.h"
+#include "common/runtime/engine_internal.h"
+#include "schemas/source_permission.h"
+
+enum { IDENTIFIER_MAXIMUM = 200, ARENA_BLOCK = 1 << 20, FLOOD_MINIMUM = 100, EXPIRY_STEP = 64 };
+
+const char *const outcome_names[OUTCOME_COUNT] = {"accepted", "duplicate", "rejected", "held", "parked", "poison"};
+
+/* ---- life ---- */
+
+static void output_set(struct engine *engine, struct output_topic *output, const char *topic, const struct codec_type *type) {
+    output->name = strdup(topic);
+    output->type = type;
+    output->schema_id = engine->options.schemas.id(engine->options.schemas.context, type, topic);
+}
+
+static bool outputs_make(struct engine *engine, struct error *error) {
+    const struct processor *processor = engine->processor;
+    output_set(engine, &engine->acknowledgments, "acknowledgments", &acknowledgment_type);
+    output_set(engine, &engine->rejected, "exceptions.rejected", &exception_record_type);
+    output_set(engine, &engine->held, "exceptions.held", &exception_record_type);
+    output_set(engine, &engine->parked, "exceptions.parked", &exception_record_type);
+    bool ok = engine->acknowledgments.name && engine->rejected.name && engine->held.name && engine->parked.name;
+    for (int i = 0; i < OUTPUTS_MAXIMUM && processor->outputs[i].topic; i++) {
+        output_set(engine, &engine->outputs[i], processor->outputs[i].topic, processor->outputs[i].type);
+        ok = ok && engine->outputs[i].name;
+    }
+    for (int i = 0; i < INPUTS_MAXIMUM && processor->inputs[i].topic; i++)
+        ok = ok && asprintf(&engine->dead_letters[i], "dlq.%s", processor->inputs[i].topic) > 0;
+    ok = ok && asprintf(&engine->changelog, "kontor.%s.changelog", processor->name) > 0;
+    return ok || error_set(error, "out of memory");
+}
+
+static bool stores_make(struct engine *engine, struct error *error) {
+    engine->store_types[STORE_ENGINE] = &task_clock_type;
+    engine->store_types[STORE_PARKED] = &parked_event_type;
+    for (int i = 0; i < STORES_MAXIMUM && engine->processor->stores[i].name; i++) engine->store_types[STORE_FIRST + i] = engine->processor->stores[i].type;
+    for (int i = 0; i < STORE_LIMIT; i++)
+        if (engine->store_types[i] && !(engine->store_plans[i] = codec_plan_own(engine->store_types[i], error))) return false;
+    return true;
+}
+
+void engine_tables(const struct processor *processor, const struct table *tables[MASTER_COUNT + 1]) {
+    size_t count = 0;
+    for (; processor->tables[count] != END_OF_TABLES; count++) tables[count] = &master_tables[processor->tables[count]];
+    tables[count] = NULL;
+}
+
+void engine_outputs(const struct processor *processor, void (*visit)(void *context, const char *topic, const struct codec_type *type, bool per_erp), void *context) {
+    char name[256];
+    visit(context, "acknowledgments", &acknowledgment_type, false);
+    visit(context, "exceptions.rejected", &exception_record_type, false);
+    visit(context, "exceptions.held", &exception_record_type, false);
+    visit(context, "exceptions.parked", &exception_record_type, false);
+    for (int i = 0; i < OUTPUTS_MAXIMUM && processor->outputs[i].topic; i++)
+        visit(context, processor->outputs[i].topic, processor->outputs[i].type, processor->outputs[i].per_erp);
+    for (int i = 0; i < INPUTS_MAXIMUM && processor->inputs[i].topic; i++) {
+        if (processor->inputs[i].follows) continue;
+        snprintf(name, sizeof name, "dlq.%s", processor->inputs[i].topic);
+        visit(context, name, NULL, false);
+    }
+    snprintf(name, sizeof name, "kontor.%s.changelog", processor->name);
+    visit(context, name, NULL, false);
+}
+
+bool engine_new(struct engine **made, const struct engine_options *options, struct error *error) {
+    struct engine *engine = calloc(1, sizeof *engine);
+    if (!engine) return error_set(error, "out of memory");
+    engine->options = *options;
+    engine->processor = options->processor;
+    arena_init(&engine->arena, ARENA_BLOCK, options->batch_memory);
+    for (int i = 0; i < MASTER_COUNT; i++) engine->table_positions[i] = -1;
+    while (engine->processor->tables[engine->table_count] != END_OF_TABLES) {
+        engine->table_positions[engine->processor->tables[engine->table_count]] = (int)engine->table_count;
+        engine->table_count++;
+    }
+    if (engine->table_positions[MASTER_SOURCE_PERMISSIONS] < 0) {
+        error_set(error, "processor %s must declare the table source-permissions: every event is checked against it", engine->processor->name);
+        free(engine);
+        return false;
+    }
+    if (!outputs_make(engine, error) || !stores_make(engine, error)) { engine_free(engine); return false; }
+    *made = engine;
+    return true;
+}
+
+void engine_free(struct engine *engine) {
+    if (!engine) return;
+    for (int i = 0; i < STORE_LIMIT; i++) codec_plan_free(engine->store_plans[i]);
+    for (int i = 0; i < OUTPUTS_MAXIMUM; i++) {
+        free(engine->outputs[i].name);
+        for (size_t k = 0; k < engine->per_erp[i].count; k++) free((char *)engine->per_erp[i].topics[k]);
+        free(engine->per_erp[i].topics);
+        free(engine->per_erp[i].erps);
+    }
+    free(engine->acknowledgments.name);
+    free(engine->rejected.name);
+    free(engine->held.name);
+    free(engine->parked.name);
+    free(engine->changelog);
+    for (int i = 0; i < INPUTS_MAXIMUM; i++) free(engine->dead_letters[i]);
+    free(engine->overlay.slots);
+    buffer_free(&engine->scratch);
+    arena_free(&engine->arena);
+    free(engine);
+}
+
+/* ---- tasks ---- */
+
+static const char clock_key[] = {STORE_ENGINE, 'c', 'l', 'o', 'c', 'k'}, header_key[] = {STORE_ENGINE, 'h', 'e', 'a', 'd', 'e', 'r'};
+
+/* What the task knows of itself, from its state; also after an abort. */
+static bool task_load(struct task *task, struct error *error) {
+    struct engine *engine = task->engine;
+    task->stream_time_ms = task->clock_ms_written = INT64_MIN;
+    task->next_sequence = 1;
+    for (int i = 0; i < MASTER_COUNT; i++) task->table_offsets[i] = -1;
+    struct slice body;
+    const void *object = NULL;
+    const uint64_t *event_ids;
+    uint32_t count;
+    enum state_result result = state_get(task->state, (struct slice){clock_key, sizeof clock_key}, &body, error);
+    if (result == STATE_FAILED) return false;
+    if (result == STATE_CORRUPT || (result == STATE_FOUND && !overlay_decode(engine, STORE_ENGINE, body, &object, &event_ids, &count)))
+        return error_set(error, "partition %d: the task's clock cannot be read from the state", task->partition);
+    const struct task_clock *clock = object;
+    if (clock) {
+        task->stream_time_ms = task->clock_ms_written = clock->stream_time_ms;
+        task->next_sequence = (uint64_t)clock->next_sequence;
+        for (size_t i = 0; i < clock->tables.count; i++)
+            for (size_t t = 0; t < engine->table_count; t++)
+                if (slice_equal(clock->tables.items[i].table, slice_of(master_tables[engine->processor->tables[t]].name)))
+                    task->table_offsets[t] = clock->tables.items[i].offset;
+    }
+    task->header_missing = state_get(task->state, (struct slice){header_key, sizeof header_key}, &body, error) == STATE_ABSENT;
+    task->touched = false;
+    arena_reset(&engine->arena);
+    return parking_load(task, error);
+}
+
+bool task_open(struct task **made, struct engine *engine, int32_t partition, struct state *state, struct error *error) {
+    struct task *task = calloc(1, sizeof *task);
+    if (!task) return error_set(error, "out of memory");
+    task->engine = engine;
+    task->partition = partition;
+    task->state = state;
+    task->last_trigger = &task->first_trigger;
+    if (!task_load(task, error)) {
+        parking_free(task);
+        free(task);
+        return false;
+    }
+    task->next = engine->tasks;
+    engine->tasks = task;
+    *made = task;
+    return true;
+}
+
+void task_close(struct task *task) {
+    if (!task) return;
+    for (struct task **place = &task->engine->tasks; *place; place = &(*place)->next)
+        if (*place == task) { *place = task->next; break; }
+    parking_free(task);
+    free(task);
+}
+
+int32_t task_partition(const struct task *task) { return task->partition; }
+struct state *task_state(struct task *task) { return task->state; }
+int64_t task_table_offset(const struct task *task, size_t table) { return task->table_offsets[table]; }
+
+struct task_waiting task_waiting(const struct task *task) {
+    struct task_waiting waiting = task->parking.counts;
+    waiting.stream_time_ms = task->stream_time_ms;
+    return waiting;
+}
+
+/* ---- deciding ---- */
+
+static void batch_count(struct decision *decision, int outcome) {
+    struct engine *engine = decision->engine;
+    engine->batch.outcomes[outcome]++;
+    for (size_t i = 0; i < decision->reason_count; i++) engine->batch.reasons[decision->reasons[i].reason]++;
+    engine->batch.journals += decision->journal_count;
+}
+
+/* Of a record that cannot be read or trusted. */
+static void poison(struct decision *decision) {
+    if (decision->input->follows) return;
+    for (size_t i = 0; i < decision->reason_count; i++)
+        if (decision->reasons[i].class == CLASS_POISON) {
+            conclude_dead_letter(decision, decision->reasons[i].reason, decision->reasons[i].text);
+            break;
+        }
+    batch_count(decision, OUTCOME_POISON);
+}
+
+static bool source_may(const struct source_permission *permission, struct slice entity) {
+    for (size_t i = 0; i < permission->entities.count; i++)
+        if (slice_equal(permission->entities.items[i], SLICE("*")) || slice_equal(permission->entities.items[i], entity)) return true;
+    return false;
+}
+
+static int32_t utc_day(int64_t time_ms) {
+    const int64_t day = 86400000;
+    return (int32_t)(time_ms >= 0 ? time_ms / day : -((-time_ms + day - 1) / day));
+}
+
+/* Key, partition and source: whether the record is what and where it says. */
+static void envelope_check(struct decision *decision, bool from_parking) {
+    struct engine *engine = decision->engine;
+    const struct envelope *envelope = &decision->envelope;
+    const struct slice identifiers[] = {envelope->event_id, envelope->source, envelope->entity, envelope->partner, envelope->number};
+    const char *const names[] = {"event_id", "source", "entity", "partner", "document"};
+    for (size_t i = 0; i < sizeof identifiers / sizeof *identifiers; i++)
+        if (!identifiers[i].length || identifiers[i].length > IDENTIFIER_MAXIMUM || memchr(identifiers[i].data, 0, identifiers[i].length))
+            report(decision, REASON_DECODE_FAILED, names[i], "empty, longer than %d bytes or with a zero byte", IDENTIFIER_MAXIMUM);
+    struct slice key = KEY(decision, envelope->entity, envelope->partner);
+    if (!slice_equal(key, decision->message->key))
+        report(decision, REASON_KEY_MISMATCH, "", "the record's key is " SLICE_FORMAT ", its content's " SLICE_FORMAT, SLICE_ARGUMENT(decision->message->key), SLICE_ARGUMENT(key));
+    else if (!from_parking && hash_partition(key, engine->options.partition_count) != decision->message->partition)
+        report(decision, REASON_WRONG_PARTITION, "", "key " SLICE_FORMAT " belongs to partition %d of %d", SLICE_ARGUMENT(key),
+               (int)hash_partition(key, engine->options.partition_count), (int)engine->options.partition_count);
+    if (refused(decision)) return;
+    struct table_row row;
+    struct slice permission = KEY(decision, envelope->source, slice_of(decision->input->topic));
+    int32_t date = utc_day(decision->time_ms);
+    switch (tables_find(engine->options.tables, (size_t)engine->table_positions[MASTER_SOURCE_PERMISSIONS], permission, date, &row)) {
+    case TABLE_FOUND:
+        if (source_may(row.record, envelope->entity)) return;
+        break;
+    case TABLE_STALE:
+        (void)require(decision, MASTER_SOURCE_PERMISSIONS, permission, date, REASON_SOURCE_NOT_AUTHORISED, "source");
+        return;
+    case TABLE_MISSING: break;
+    case TABLE_FAILED: decision_fail(decision, ENGINE_ABORT, "the master tables cannot be read");
+    }
+    report(decision, REASON_SOURCE_NOT_AUTHORISED, "source", SLICE_FORMAT " may not say this for " SLICE_FORMAT, SLICE_ARGUMENT(envelope->source), SLICE_ARGUMENT(envelope->entity));
+}
+
+/* Bytes to record and envelope. Leaves by decision_fail(ENGINE_WAIT) when the registry cannot be asked. */
+static void record_read(struct decision *decision, bool from_parking) {
+    struct engine *engine = decision->engine;
+    const struct engine_message *message = decision->message;
+    uint32_t schema_id;
+    struct slice payload;
+    struct error error = {{0}};
+    if (!message->value.data || !codec_wire_read(message->value.data, message->value.length, &schema_id, &payload)) {
+        report(decision, REASON_DECODE_FAILED, "", "%s", message->value.data ? "not in the Confluent wire format" : "no value");
+        return;
+    }
+    const struct codec_plan *plan = NULL;
+    switch (engine->options.schemas.plan(engine->options.schemas.context, decision->input->type, schema_id, &plan, &error)) {
+    case SCHEMA_READABLE: engine->any_schema_known = true; break;
+    case SCHEMA_UNREACHABLE: decision_fail(decision, ENGINE_WAIT, "%s", error.text);
+    case SCHEMA_UNKNOWN:
+        /* Not one id known: it is the registry that is wrong, not the records. */
+        if (!engine->any_schema_known) decision_fail(decision, ENGINE_WAIT, "the registry knows no schema id that was asked for, last %u: is it the right registry, and not an empty one?", schema_id);
+        report(decision, REASON_SCHEMA_UNKNOWN, "", "schema id %u", schema_id); return;
+    case SCHEMA_INCOMPATIBLE: report(decision, REASON_DECODE_FAILED, "", "schema id %u: %s", schema_id, error.text); return;
+    }
+    void *record = decision_alloc(decision, decision->input->type->size);
+    enum codec_result result = codec_decode(plan, payload.data, payload.length, &engine->arena, record);
+    if (result != CODEC_OK) {
+        report(decision, REASON_DECODE_FAILED, "", "schema id %u: %s", schema_id, codec_result_text(result));
+        return;
+    }
+    decision->record = record;
+    decision->input->envelope(decision, record, &decision->envelope);
+    envelope_check(decision, from_parking);
+    const struct envelope *envelope = &decision->envelope;
+    decision->event_hash = hash_bytes(envelope->event_id.data, envelope->event_id.length) ^ hash_bytes(envelope->source.data, envelope->source.length) * 0x9E3779B97F4A7C15u;
+}
+
+static bool flood(struct engine *engine, bool poisoned) {
+    if (++engine->flood_seen > (uint32_t)engine->options.flood_window) engine->flood_seen = 1, engine->flood_poison = 0;
+    engine->flood_poison += poisoned;
+    return poisoned && engine->options.flood_percent < 100 && engine->flood_poison >= FLOOD_MINIMUM &&
+           engine->flood_poison * 100 > engine->flood_seen * (uint32_t)engine->options.flood_percent;
+}
+
+static void effects_apply(struct decision *decision) {
+    for (const struct effect *effect = decision->first_effect; effect; effect = effect->next) {
+        overlay_put(decision->engine, overlay_find(decision, STORE_FIRST + effect->store, effect->key), effect->value);
+        parking_trigger_state(decision, STORE_FIRST + effect->store, effect->key);
+    }
+    conclude_emissions(decision);
+}
+
+static void remember_event(struct decision *decision) {
+    const struct document *document = &decision->envelope.document;
+    if (document->store < 0) return;
+    overlay_saw(decision, overlay_find(decision, STORE_FIRST + document->store, document->key), decision->event_hash);
+}
+
+/* The final part of a verdict that lets the document go on; parked: it waited until now. */
+static void accept(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    bool follows = decision->input->follows;
+    const struct document document = decision->envelope.document;
+    if (parked) parking_remove(decision, sequence, parked);
+    effects_apply(decision);
+    remember_event(decision);
+    if (!follows) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_ACCEPTED, "validated");
+    if (parked || decision->envelope.overtakes) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
+}
+
+static void reject(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    const struct document document = decision->envelope.document;
+    if (parked) parking_remove(decision, sequence, parked);
+    if (!decision->input->follows) {
+        conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_REJECTED, "rejected");
+        conclude_exception(decision, &decision->engine->rejected, "rejected");
+    }
+    if (parked) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
+}
+
+static void hold(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    parking_store(decision, sequence, parked, PARKED_STATUS_HELD);
+    if (decision->input->follows) return;
+    conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_HELD, "held");
+    conclude_exception(decision, &decision->engine->held, "held");
+}
+
+static void park(struct decision *decision, uint64_t sequence, const struct parked_event *parked, enum parked_status status) {
+    parking_store(decision, sequence, parked, status);
+    if (decision->input->follows) return;
+    conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_PARKED, "waiting");
+    conclude_exception(decision, &decision->engine->parked, "parked");
+}
+
+static void released(struct decision *decision, const struct parked_event *parked) {
+    decision->engine->batch.released++;
+    if (decision->input->follows) return;
+    conclude_exception(decision, parked->status == PARKED_STATUS_HELD ? &decision->engine->held : &decision->engine->parked, "released");
+}
+
+static bool same_reasons(const struct decision *decision, const struct parked_event *parked) {
+    if (decision->reason_count != parked->reasons.count || decision->missing_count != parked->missing.count) return false;
+    for (size_t i = 0; i < decision->reason_count; i++)
+        if (!slice_equal(parked->reasons.items[i].code, slice_of(reasons[decision->reasons[i].reason].code)) ||
+            !slice_equal(parked->reasons.items[i].field, slice_of(decision->reasons[i].field))) return false;
+    for (size_t i = 0; i < decision->missing_count; i++) {
+        const struct parked_missing *now = &decision->missing[i], *then = &parked->missing.items[i];
+        if (now->table != then->table || now->store != then->store || now->date != then->date || !slice_equal(now->key, then->key)) return false;
+    }
+    return true;
+}
+
+static void message_of(const struct parked_event *parked, const struct decision *now, struct engine_message *message) {
+    *message = (struct engine_message){.input = parked->input, .partition = now->task->partition, .offset = parked->offset,
+        .timestamp_ms = parked->timestamp_ms, .received_ms = parked->timestamp_ms, .key = parked->key, .value = parked->value};
+}
+
+/* Makes the waiting events that would establish the document rejected: it was cancelled before it came to be. */
+static bool establishing_void(struct decision *cancellation) {
+    struct task *task = cancellation->task;
+    const struct document document = cancellation->envelope.cancels;
+    bool any = false;
+    for (uint64_t from = 0, sequence; (sequence = parking_first_of(task, STORE_FIRST + document.store, document.key, from)) != INDEX_NONE; from = sequence + 1) {
+        const struct parked_event *parked = parking_find(cancellation, sequence);
+        if (!parked || !parked->establishes) continue;
+        struct engine_message message;
+        struct decision *voided = decision_alloc(cancellation, sizeof *voided);
+        message_of(parked, cancellation, &message);
+        decision_begin(voided, cancellation->engine, task, &message, cancellation->error);
+        voided->escape = cancellation->escape;
+        record_read(voided, true);
+        if (voided->heaviest == CLASS_POISON) continue;
+        voided->reason_count = voided->missing_count = 0;
+        report(voided, REASON_ALREADY_REVERSED, "", "cancelled while it waited, by event " SLICE_FORMAT, SLICE_ARGUMENT(cancellation->envelope.event_id));
+        released(voided, parked);
+        reject(voided, sequence, parked);
+        batch_count(voided, OUTCOME_REJECTED);
+        any = true;
+    }
+    return any;
+}
+
+static int conclude_new(struct decision *decision) {
+    switch (decision_verdict(decision)) {
+    case VERDICT_ACCEPTED: accept(decision, 0, NULL); return OUTCOME_ACCEPTED;
+    case VERDICT_REJECTED: reject(decision, 0, NULL); return OUTCOME_REJECTED;
+    case VERDICT_HELD: hold(decision, 0, NULL); return OUTCOME_HELD;
+    case VERDICT_PARKED: park(decision, 0, NULL, PARKED_STATUS_WAITING); return OUTCOME_PARKED;
+    case VERDICT_DUPLICATE:
+        if (!decision->input->follows) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_DUPLICATE, "already received");
+        return OUTCOME_DUPLICATE;
+    case VERDICT_POISON: break;
+    }
+    return OUTCOME_POISON;
+}
+
+/* A record that was read and is to be trusted. */
+static void decide_new(struct decision *decision) {
+    const struct envelope *envelope = &decision->envelope;
+    const struct document document = envelope->document;
+    struct task *task = decision->task;
+    int outcome;
+    bool tracked = document.store >= 0, waits = tracked && parking_first_of(task, STORE_FIRST + document.store, document.key, 0) != INDEX_NONE;
+    if (tracked && overlay_has_seen(overlay_find(decision, STORE_FIRST + document.store, document.key), decision->event_hash)) {
+        report(decision, REASON_DUPLICATE_EVENT, "event_id", "");
+        outcome = conclude_new(decision);
+    } else if (waits && !envelope->overtakes) {
+        report(decision, REASON_OUT_OF_ORDER, "", "");
+        park(decision, 0, NULL, PARKED_STATUS_BEHIND);
+        outcome = OUTCOME_PARKED;
+    } else {
+        if (envelope->overtakes && establishing_void(decision)) report(decision, REASON_NO_EFFECT, "", "cancelled what waited");
+        else decision->input->decide(decision, decision->record);
+        outcome = conclude_new(decision);
+        if (envelope->overtakes) parking_trigger_document(decision, STORE_FIRST + envelope->cancels.store, envelope->cancels.key);
+    }
+    if (!decision->input->follows) batch_count(decision, outcome);
+}
+
+/* An event that waited. by_document: its turn has come; otherwise a key that it waits for arrived. */
+static void decide_again(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    record_read(decision, true);
+    if (decision->heaviest < CLASS_POISON) {
+        const struct document document = decision->envelope.document;
+        if (document.store >= 0 && overlay_has_seen(overlay_find(decision, STORE_FIRST + document.store, document.key), decision->event_hash)) report(decision, REASON_DUPLICATE_EVENT, "event_id", "");
+        else if (!refused(decision)) decision->input->decide(decision, decision->record);
+    }
+    int outcome;
+    switch (decision_verdict(decision)) {
+    case VERDICT_ACCEPTED: released(decision, parked); accept(decision, sequence, parked); outcome = OUTCOME_ACCEPTED; break;
+    case VERDICT_REJECTED: released(decision, parked); reject(decision, sequence, parked); outcome = OUTCOME_REJECTED; break;
+    case VERDICT_DUPLICATE:
+        released(decision, parked);
+        parking_remove(decision, sequence, parked);
+        outcome = conclude_new(decision);
+        parking_trigger_document(decision, parked->document_store, parked->document);
+        break;
+    case VERDICT_HELD:
+        if (parked->status == PARKED_STATUS_HELD) return;
+        hold(decision, sequence, parked);
+        outcome = OUTCOME_HELD;
+        break;
+    case VERDICT_PARKED:
+        if (parked->status == PARKED_STATUS_HELD || (parked->status == PARKED_STATUS_WAITING && same_reasons(decision, parked))) return;
+        park(decision, sequence, parked, PARKED_STATUS_WAITING);
+        outcome = OUTCOME_PARKED;
+        break;
+    case VERDICT_POISON:   /* what was readable is not any more, or its source lost its permission: a person must look */
+    default:
+        if (parked->status == PARKED_STATUS_HELD) return;
+        hold(decision, sequence, parked);
+        outcome = OUTCOME_HELD;
+    }
+    if (!decision->input->follows) batch_count(decision, outcome);
+}
+
+/* Its time is over: what waited is held, with the reasons it had. */
+static void expire(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    record_read(decision, true);
+    decision->reason_count = decision->missing_count = 0;
+    for (size_t i = 0; i < parked->reasons.count; i++)
+        for (int reason = 0; reason < REASON_COUNT; reason++)
+            if (slice_equal(parked->reasons.items[i].code, slice_of(reasons[reason].code)))
+                report(decision, (enum reason)reason, decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(parked->reasons.items[i].field)).data, "%s",
+                       decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(parked->reasons.items[i].text)).data);
+    if (!decision->input->follows) conclude_exception(decision, &decision->engine->parked, "released");
+    hold(decision, sequence, parked);
+    decision->engine->batch.expired++;
+    if (!decision->input->follows) batch_count(decision, OUTCOME_HELD);
+}
+
+/* ---- taking ---- */
+
+static void clock_move(struct decision *decision) {
+    struct task *task = decision->task;
+    struct engine *engine = decision->engine;
+    bool moved = decision->time_ms > task->stream_time_ms;
+    if (moved) task->stream_time_ms = decision->time_ms;
+    for (size_t i = 0; i < engine->table_count; i++) {
+        int64_t offset = tables_position(engine->options.tables, i);
+        if (offset > task->table_offsets[i]) task->table_offsets[i] = offset;
+    }
+    task->touched = true;
+}
+
+/* One of the parked events: decided anew or expired. */
+static enum engine_result parked_do(struct engine *engine, struct task *task, uint64_t sequence, bool expiry, struct error *error) {
+    jmp_buf escape;
+    struct decision decision;
+    struct engine_message message = {0};
+    decision_begin(&decision, engine, task, &message, error);
+    decision.escape = &escape;
+    if (setjmp(escape)) return decision.failure;
+    const struct parked_event *parked = parking_find(&decision, sequence);
+    if (!parked || (expiry && parked->status != PARKED_STATUS_WAITING)) return ENGINE_DONE;
+    message_of(parked, &decision, &message);
+    decision_begin(&decision, engine, task, &message, error);
+    decision.escape = &escape;
+    task->touched = true;
+    if (expiry) expire(&decision, sequence, parked);
+    else decide_again(&decision, sequence, parked);
+    engine->batch_records++;
+    return ENGINE_DONE;
+}
+
+enum engine_result engine_step(struct engine *engine, struct task *task, bool *more, struct error *error) {
+    *more = false;
+    if (task->look_all_up && !parking_look_up(task, error)) return ENGINE_ABORT;
+    for (int done = 0; done < STEP_SIZE; done++) {
+        bool document;
+        uint64_t sequence = parking_next(task, &document);
+        if (sequence == INDEX_NONE) return ENGINE_DONE;
+        enum engine_result result = parked_do(engine, task, sequence, false, error);
+        if (result != ENGINE_DONE) {
+            /* Its trigger is gone: look everything up again, so that it is not forgotten. */
+            task->look_all_up = task->opened = true;
+            return result;
+        }
+        if (engine_full(engine)) break;
+    }
+    *more = task->first_trigger != NULL;
+    return ENGINE_DONE;
+}
+
+enum engine_result engine_take(struct engine *engine, struct task *task, const struct engine_message *message, bool *again, struct error *error) {
+    *again = false;
+    jmp_buf escape;
+    struct decision decision;
+    decision_begin(&decision, engine, task, message, error);
+    decision.escape = &escape;
+    for (int done = 0; ; done++) {
+        uint64_t sequence = parking_expired(task, decision.time_ms);
+        if (sequence == INDEX_NONE) break;
+        enum engine_result result = parked_do(engine, task, sequence, true, error);
+        if (result != ENGINE_DONE) return result == ENGINE_WAIT ? ENGINE_ABORT : result;   /* an abort puts the deadline back */
+        if (done == EXPIRY_STEP) { *again = true; return ENGINE_DONE; }
+    }
+    if (setjmp(escape)) return decision.failure;
+    record_read(&decision, false);
+    bool poisoned = decision.heaviest == CLASS_POISON;
+    if (!decision.input->follows && flood(engine, poisoned)) {
+        error_set(error, "%u of the last %u records are poison, the newest for %s: paused before the topic is drained into %s", engine->flood_poison,
+                  engine->flood_seen, reasons[decision.reasons[0].reason].code, engine->dead_letters[message->input]);
+        return ENGINE_FLOOD;
+    }
+    if (poisoned) poison(&decision);
+    else {
+        clock_move(&decision);
+        if (refused(&decision)) {   /* its source's permission cannot be trusted now */
+            int outcome = conclude_new(&decision);
+            if (!decision.input->follows) batch_count(&decision, outcome);
+        } else decide_new(&decision);
+    }
+    engine->batch_records++;
+    return ENGINE_DONE;
+}
+
+void engine_tables_changed(struct engine *engine) {
+    for (struct task *task = engine->tasks; task; task = task->next) task->look_all_up = true;
+}
+
+bool engine_full(const struct engine *engine) { return arena_used(&engine->arena) > engine->options.batch_memory / 2; }
+uint64_t engine_batch_records(const struct engine *engine) { return engine->batch_records; }
+const struct engine_counts *engine_counts(const struct engine *engine) { return &engine->committed; }
+
+/* ---- sealing and committing ---- */
+
+static bool changelog_send(struct engine *engine, struct task *task, struct slice key, struct slice value, struct error *error) {
+    const struct engine_output output = {.topic = engine->changelog, .partition = task->partition, .key = key, .value = value, .changelog = true, .task = task};
+    return engine->options.sink.send(engine->options.sink.context, &output, error);
+}
+
+/* The task's clock as an ordinary record of its state. */
+static void clock_put(struct decision *decision) {
+    struct task *task = decision->task;
+    struct engine *engine = decision->engine;
+    struct task_clock *clock = decision_alloc(decision, sizeof *clock);
+    struct clock_table *offsets = decision_alloc(decision, (engine->table_count + 1) * sizeof *offsets);
+    for (size_t i = 0; i < engine->table_count; i++)
+        offsets[i] = (struct clock_table){slice_of(master_tables[engine->processor->tables[i]].name), task->table_offsets[i]};
+    *clock = (struct task_clock){.stream_time_ms = task->stream_time_ms, .next_sequence = (int64_t)task->next_sequence};
+    clock->tables.items = offsets;
+    clock->tables.count = engine->table_count;
+    overlay_put(engine, overlay_find(decision, STORE_ENGINE, (struct slice){clock_key + 1, sizeof clock_key - 1}), clock);
+}
+
+static enum engine_result clocks_put(struct engine *engine, struct error *error) {
+    jmp_buf escape;
+    struct decision decision;
+    const struct engine_message none = {0};
+    for (struct task *volatile task = engine->tasks; task; task = task->next) {
+        if (!task->touched) continue;
+        decision_begin(&decision, engine, task, &none, error);
+        decision.escape = &escape;
+        if (setjmp(escape)) return decision.failure;
+        clock_put(&decision);
+    }
+    return ENGINE_DONE;
+}
+
+/* The changelog says in its first record of a partition what it is; restore checks it. */
+static bool header_send(struct engine *engine, struct task *task, struct error *error) {
+    char text[128], *sealed;
+    int length = snprintf(text, sizeof text, "format=%d partitions=%d partitioner=murmur2 layout=%u", STATE_FORMAT, engine->options.partition_count, engine->processor->layout_version);
+    size_t whole = STATE_SEAL_SIZE + (size_t)length;
+    if (!(sealed = arena_alloc(&engine->arena, whole))) return error_set(error, "out of batch memory");
+    memcpy(sealed + STATE_SEAL_SIZE, text, (size_t)length);
+    const struct slice key = {header_key, sizeof header_key};
+    state_seal(sealed, whole, key, (uint8_t)engine->processor->layout_version);
+    return changelog_send(engine, task, key, (struct slice){sealed, whole}, error);
+}
+
+enum engine_result engine_seal(struct engine *engine, struct error *error) {
+    enum engine_result result = clocks_put(engine, error);
+    if (result != ENGINE_DONE) return result;
+    if (!overlay_seal(engine, error)) return engine->scratch.failed || arena_used(&engine->arena) > engine->options.batch_memory / 2 ? ENGINE_ABORT : ENGINE_FATAL;
+    for (struct task *task = engine->tasks; task; task = task->next)
+        if (task->touched && task->header_missing && !header_send(engine, task, error)) return ENGINE_ABORT;
+    for (struct overlay_entry *entry = engine->overlay.first_dirty; entry; entry = entry->next_dirty)
+        if (!changelog_send(engine, entry->task, entry->key, entry->sealed, error)) return ENGINE_ABORT;
+    return ENGINE_DONE;
+}
+
+static bool task_commit(struct task *task, struct state_change *changes, struct state_position at, struct error *error) {
+    struct engine *engine = task->engine;
+    size_t count = 0;
+    for (const struct overlay_entry *entry = engine->overlay.first_dirty; entry; entry = entry->next_dirty)
+        if (entry->task == task) changes[count++] = (struct state_change){entry->key, entry->sealed};
+    static const char *const mark = "x";
+    char sealed[STATE_SEAL_SIZE + 1];
+    if (task->header_missing) {   /* our own note that the header is written */
+        memcpy(sealed + STATE_SEAL_SIZE, mark, 1);
+        state_seal(sealed, sizeof sealed, (struct slice){header_key, sizeof header_key}, (uint8_t)engine->processor->layout_version);
+        changes[count++] = (struct state_change){{header_key, sizeof header_key}, {sealed, sizeof sealed}};
+    }
+    if (!state_apply(task->state, changes, count, at, false, error)) return error_prefix(error, "partition %d", task->partition);
+    task->header_missing = task->touched = false;
+    return true;
+}
+
+bool engine_commit(struct engine *engine, struct state_position (*at)(void *context, const struct task *task), void *context, struct error *error) {
+    size_t count = 0;
+    for (const struct overlay_entry *entry = engine->overlay.first_dirty; entry; entry = entry->next_dirty) count++;
+    struct state_change *changes = arena_alloc(&engine->arena, (count + 1) * sizeof *changes);
+    if (!changes && count) changes = malloc((count + 1) * sizeof *changes);
+    if (!changes) return error_set(error, "out of memory");
+    bool ok = true;
+    for (struct task *task = engine->tasks; ok && task; task = task->next)
+        if (task->touched) ok = task_commit(task, changes, at(context, task), error);
+    for (int i = 0; i < OUTCOME_COUNT; i++) engine->committed.outcomes[i] += engine->batch.outcomes[i];
+    for (int i = 0; i < REASON_COUNT; i++) engine->committed.reasons[i] += engine->batch.reasons[i];
+    engine->committed.journals += engine->batch.journals;
+    engine->committed.released += engine->batch.released;
+    engine->committed.expired += engine->batch.expired;
+    memset(&engine->batch, 0, sizeof engine->batch);
+    engine->batch_records = 0;
+    overlay_reset(engine);
+    return ok;
+}
+
+bool engine_abort(struct engine *engine, struct error *error) {
+    memset(&engine->batch, 0, sizeof engine->batch);
+    engine->batch_records = 0;
+    overlay_reset(engine);
+    for (struct task *task = engine->tasks; task; task = task->next)
+        if (!task_load(task, error)) return false;
+    return true;
+}

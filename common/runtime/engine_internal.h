@@ -1,0 +1,163 @@
+/* engine_internal: what the files of the engine share: engine.c (taking and sealing), decision.c (what a decide function asks and answers),
+ * overlay.c (the batch's state), parking.c (what waits), conclude.c (from verdict to outputs). */
+#ifndef KONTOR_RUNTIME_ENGINE_INTERNAL_H
+#define KONTOR_RUNTIME_ENGINE_INTERNAL_H
+#include <setjmp.h>
+
+#include "common/platform/buffer.h"
+#include "common/runtime/engine.h"
+#include "common/runtime/index.h"
+#include "schemas/acknowledgment.h"
+#include "schemas/exception.h"
+#include "schemas/parked.h"
+#include "schemas/task_clock.h"
+
+/* Stores of the engine; the processor's first is STORE_FIRST on the wire, 0 in its declaration. */
+enum { STORE_ENGINE = 0, STORE_PARKED = 1, STORE_FIRST = 2, STORE_LIMIT = STORE_FIRST + STORES_MAXIMUM };
+enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 16, EVENT_IDS_MAXIMUM = 256, STEP_SIZE = 64 };
+
+/* ---- overlay: the state as the batch sees it ---- */
+
+/* A record of the state: what it holds, and the ids of the events that the document under its key has seen. */
+struct overlay_entry {
+    struct overlay_entry *next_dirty;
+    struct task *task;
+    uint64_t hash;
+    struct slice key;           /* store byte and key */
+    const void *object;         /* NULL: no record */
+    const uint64_t *event_ids;
+    uint32_t event_id_count;
+    bool dirty;
+    struct slice sealed;        /* made by overlay_seal: empty for a deletion */
+};
+
+struct overlay {
+    struct overlay_entry **slots;
+    size_t slot_count, entry_count;
+    struct overlay_entry *first_dirty, **last_dirty;
+};
+
+/* ---- parking: what waits, in memory ---- */
+
+struct parked_deadline { int64_t at_ms; uint64_t sequence; };
+struct parking {
+    struct index by_document, by_missing;
+    struct parked_deadline *deadlines;  /* a heap, the earliest first; entries of what left are dropped when they come up */
+    size_t deadline_count, deadline_capacity;
+    struct task_waiting counts;
+};
+
+/* What is to be decided anew: the events under a key of an index, from a sequence number on. */
+struct trigger { struct trigger *next; bool document; uint64_t from; size_t length; char key[]; };
+
+struct task {
+    struct task *next;
+    struct engine *engine;
+    struct state *state;
+    int32_t partition;
+    int64_t stream_time_ms, clock_ms_written;
+    uint64_t next_sequence;
+    int64_t table_offsets[MASTER_COUNT];
+    struct parking parking;
+    struct trigger *first_trigger, **last_trigger;
+    bool look_all_up;           /* look every missing key up: a table changed or the task was opened */
+    bool opened;                /* ... the latter: also what waits for state */
+    bool touched;               /* the batch has something of it */
+    bool header_missing;        /* the changelog has no header yet */
+};
+
+struct output_topic { char *name; const struct codec_type *type; uint32_t schema_id; };
+
+struct engine {
+    struct engine_options options;
+    const struct processor *processor;
+    const struct codec_type *store_types[STORE_LIMIT];
+    struct codec_plan *store_plans[STORE_LIMIT];
+    struct { struct slice *erps; const char **topics; size_t count; } per_erp[OUTPUTS_MAXIMUM];
+    struct output_topic outputs[OUTPUTS_MAXIMUM], acknowledgments, rejected, held, parked;
+    char *changelog, *dead_letters[INPUTS_MAXIMUM];
+    int table_positions[MASTER_COUNT];      /* master -> position in options.tables, -1: not declared */
+    size_t table_count;
+    struct task *tasks;
+    struct arena arena;
+    struct overlay overlay;
+    struct buffer scratch;
+    uint64_t batch_records;
+    struct engine_counts committed, batch;
+    uint32_t flood_seen, flood_poison;
+    bool any_schema_known;
+};
+
+/* ---- decision ---- */
+
+struct reported { enum reason reason; enum reason_class class; const char *field, *text; };
+struct effect { struct effect *next; int store; struct slice key; const void *value; };
+struct emission { struct emission *next; int output; struct slice erp, bytes; };
+
+enum verdict { VERDICT_ACCEPTED, VERDICT_DUPLICATE, VERDICT_REJECTED, VERDICT_HELD, VERDICT_PARKED, VERDICT_POISON };
+
+struct decision {
+    struct engine *engine;
+    struct task *task;
+    const struct processor_input *input;
+    const struct engine_message *message;
+    const void *record;
+    int64_t time_ms;
+    struct envelope envelope;
+    struct slice origin;
+    uint64_t event_hash;
+    struct reported reasons[REASONS_MAXIMUM];
+    size_t reason_count;
+    struct parked_missing missing[MISSING_MAXIMUM];
+    size_t missing_count;
+    struct slice journals[JOURNALS_MAXIMUM];
+    size_t journal_count;
+    struct effect *first_effect, **last_effect;
+    struct emission *first_emission, **last_emission;
+    int64_t table_limit_ms, state_limit_ms, table_offsets[MASTER_COUNT];
+    enum reason_class heaviest;
+    enum engine_result failure;
+    struct error *error;
+    jmp_buf *escape;
+};
+
+/* Leaves the decide function: the batch or the process cannot go on. */
+_Noreturn void decision_fail(struct decision *decision, enum engine_result failure, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void decision_begin(struct decision *decision, struct engine *engine, struct task *task, const struct engine_message *message, struct error *error);
+enum verdict decision_verdict(const struct decision *decision);
+void decision_report_missing(struct decision *decision, struct parked_missing missing);
+
+/* ---- overlay.c; all but the last two leave by decision_fail when they cannot ---- */
+struct overlay_entry *overlay_find(struct decision *decision, int wire_store, struct slice key);
+void overlay_put(struct engine *engine, struct overlay_entry *entry, const void *object);
+void overlay_saw(struct decision *decision, struct overlay_entry *entry, uint64_t event_hash);
+bool overlay_has_seen(const struct overlay_entry *entry, uint64_t event_hash);
+MUST_CHECK bool overlay_seal(struct engine *engine, struct error *error);
+void overlay_reset(struct engine *engine);
+/* The body of a sealed value: our record (NULL: none) and event ids. */
+MUST_CHECK bool overlay_decode(struct engine *engine, int wire_store, struct slice body, const void **object, const uint64_t **event_ids, uint32_t *count);
+
+/* ---- parking.c ---- */
+MUST_CHECK bool parking_load(struct task *task, struct error *error);
+void parking_free(struct task *task);
+/* Puts the event of the decision among what waits, or back with another status. sequence 0: a new one. */
+void parking_store(struct decision *decision, uint64_t sequence, const struct parked_event *before, enum parked_status status);
+void parking_remove(struct decision *decision, uint64_t sequence, const struct parked_event *parked);
+const struct parked_event *parking_find(struct decision *decision, uint64_t sequence);
+uint64_t parking_first_of(const struct task *task, int wire_store, struct slice document, uint64_t from);
+/* Decides anew what waits behind a document, or for a key of the state. */
+void parking_trigger_document(struct decision *decision, int wire_store, struct slice document);
+void parking_trigger_state(struct decision *decision, int wire_store, struct slice key);
+MUST_CHECK bool parking_look_up(struct task *task, struct error *error);
+/* The next event to decide anew, or INDEX_NONE; document says that the trigger was its document. */
+uint64_t parking_next(struct task *task, bool *document);
+/* The next event whose deadline is at or before the time, or INDEX_NONE. */
+uint64_t parking_expired(struct task *task, int64_t time_ms);
+
+/* ---- conclude.c: outputs ---- */
+void conclude_send(struct decision *decision, const char *topic, int32_t partition, struct slice value, const struct record_header *headers, size_t count);
+void conclude_acknowledge(struct decision *decision, enum acknowledged_outcome outcome, const char *step);
+void conclude_exception(struct decision *decision, const struct output_topic *topic, const char *outcome);
+void conclude_dead_letter(struct decision *decision, enum reason reason, const char *text);
+void conclude_emissions(struct decision *decision);
+#endif

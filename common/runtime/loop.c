@@ -1,0 +1,300 @@
+#include "common/runtime/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/platform/clock.h"
+#include "common/platform/log.h"
+#include "common/runtime/batch.h"
+#include "common/runtime/follow.h"
+#include "common/runtime/report.h"
+#include "common/runtime/schemas.h"
+#include "common/runtime/tasks.h"
+
+enum {
+    CALL_MS = 250,              /* the longest that a turn waits for the broker on one matter */
+    IDLE_MS = 1000,             /* the longest sleep */
+    BUSY_MS = 20,               /* ... while something is being waited for */
+    TASK_RECORDS = 64,          /* taken from a task before the next has its turn */
+    LEAVE_MS = 700
+};
+
+struct loop {
+    const struct loop_options *options;
+    const char *topics[INPUTS_MAXIMUM];
+    size_t topic_count;
+    struct consumer *consumer;
+    struct producer *producer;
+    struct batch *batch;
+    struct engine *engine;
+    struct tasks *tasks;
+    struct follow *follow;
+    struct report *report;
+    bool rewind, producer_ready;
+    int32_t turn;               /* the task that begins the next round */
+    int64_t committed_ns;       /* when the last batch was */
+    struct error paused;        /* a flood of poison; "" not paused */
+};
+
+/* ---- making and closing ---- */
+
+static bool make_clients(struct loop *loop, const char **outputs, struct error *error) {
+    const struct loop_options *o = loop->options;
+    size_t count = 0;
+    for (; count < o->topics->output_count; count++) outputs[count] = o->topics->outputs[count];
+    outputs[count++] = o->topics->changelog;
+    const struct producer_options producer = {o->settings, o->transactional_id, o->transaction_timeout_ms, o->call_timeout_ms, o->compression, outputs, count, o->hurried};
+    const struct consumer_options consumer = {o->settings, o->group, o->instance, loop->topics, loop->topic_count, o->topics->partition_count,
+                                              o->session_timeout_ms, o->wake};
+    return producer_open(&loop->producer, &producer, error) && consumer_open(&loop->consumer, &consumer, error);
+}
+
+static bool make_engine(struct loop *loop, struct error *error) {
+    const struct loop_options *o = loop->options;
+    const struct batch_options batch = {loop->producer, loop->consumer, loop->topics, loop->topic_count, o->topics->partition_count};
+    if (!batch_new(&loop->batch, &batch, error)) return false;
+    const struct engine_options engine = {
+        .processor = o->processor, .version = o->version, .schemas = schemas_for_engine(o->schemas), .tables = o->tables, .sink = batch_sink(loop->batch),
+        .partition_count = o->topics->partition_count, .batch_memory = (size_t)o->batch_memory, .erps = o->topics->erps, .wait_limit_ms = o->wait_limit_ms,
+        .flood_window = o->flood_window, .flood_percent = o->flood_percent};
+    if (!engine_new(&loop->engine, &engine, error)) return false;
+    batch_set_engine(loop->batch, loop->engine);
+    const struct follow_options follow = {o->tail, o->tables, o->table_list, o->registry, o->tables_dir};
+    if (!follow_open(&loop->follow, &follow, error)) return false;
+    size_t table_count = 0;
+    while (o->table_list[table_count]) table_count++;
+    const struct tasks_options tasks = {o->states_dir, o->processor, o->topics, loop->topic_count, table_count, o->tail, loop->consumer, loop->engine, o->tables,
+                                        serve_metrics(o->serve)->restore_seconds};
+    if (!tasks_open(&loop->tasks, &tasks, error)) return false;
+    const struct report_options report = {o->processor, o->serve, o->tables, table_count, loop->consumer, loop->producer, loop->engine, loop->tasks, loop->follow};
+    return report_open(&loop->report, &report, error);
+}
+
+static void loop_close(struct loop *loop) {
+    if (loop->consumer && loop->tasks) tasks_revoke(loop->tasks);
+    consumer_close(loop->consumer, loop->options->leave, LEAVE_MS);
+    producer_close(loop->producer);
+    batch_free(loop->batch);
+    tasks_close(loop->tasks);
+    follow_close(loop->follow);
+    engine_free(loop->engine);
+    report_close(loop->report);
+}
+
+/* ---- between batches ---- */
+
+static enum step serve_group(struct loop *loop, bool *moved, struct fatal_cause *fatal) {
+    struct consumer_change change;
+    enum step step = consumer_poll(loop->consumer, &change, fatal);
+    if (step != STEP_DONE) return step;
+    if (change.revoked) {
+        tasks_revoke(loop->tasks);
+        log_info("partitions_revoked", "the group takes its partitions back to share them anew");
+    }
+    if (!change.assigned) return STEP_DONE;
+    *moved = true;
+    loop->rewind = false;   /* the assignment has just read the committed offsets */
+    return tasks_assign(loop->tasks, fatal);
+}
+
+static enum step serve_tables(struct loop *loop, bool *moved, struct fatal_cause *fatal) {
+    bool changed = false;
+    enum step step = follow_step(loop->follow, CALL_MS, moved, &changed, fatal);
+    if (changed) engine_tables_changed(loop->engine);
+    return step;
+}
+
+/* A producer that can begin, and after an abort everything back to what the group has committed. */
+static enum step serve_producer(struct loop *loop, bool *moved, struct fatal_cause *fatal) {
+    loop->producer_ready = false;
+    switch (producer_prepare(loop->producer, CALL_MS, fatal)) {
+    case PRODUCER_FAILED: return STEP_FATAL;
+    case PRODUCER_WAITING: return STEP_DONE;
+    case PRODUCER_READY: break;
+    }
+    loop->producer_ready = true;
+    if (!loop->rewind || !consumer_rewind(loop->consumer, CALL_MS)) return STEP_DONE;
+    loop->rewind = false;
+    *moved = true;
+    tasks_renew(loop->tasks);
+    return STEP_DONE;
+}
+
+/* ---- a batch ---- */
+
+static bool is_full(const struct loop *loop) {
+    const struct loop_options *o = loop->options;
+    return (int64_t)batch_records(loop->batch) >= o->batch_records || (int64_t)batch_bytes(loop->batch) >= o->batch_bytes ||
+           batch_age_ns(loop->batch) >= o->batch_ms * 1000000 || engine_full(loop->engine);
+}
+
+/* The input whose record is the task's next, or -1: none, or one may still come that stands before it. */
+static int next_input(struct loop *loop, int32_t partition, const rd_kafka_message_t **message) {
+    int input = -1;
+    int64_t least = 0, now = clock_wall_ms();
+    bool waits = false;
+    for (int i = 0; i < (int)loop->topic_count; i++) {
+        const rd_kafka_message_t *head;
+        enum consumer_head result = consumer_head(loop->consumer, i, partition, &head);
+        if (result == HEAD_WAIT) waits = true;
+        if (result != HEAD_RECORD) continue;
+        int64_t time = rd_kafka_message_timestamp(head, NULL);
+        if (time > now) time = now;     /* as the engine clamps it */
+        if (input >= 0 && time >= least) continue;
+        input = i;
+        least = time;
+        *message = head;
+    }
+    return waits ? -1 : input;
+}
+
+/* Releases, then records, until the task has no more, had its share, or the batch is full. */
+static enum engine_result work(struct loop *loop, struct task *task, bool *moved, struct error *error) {
+    int32_t partition = task_partition(task);
+    for (int taken = 0; taken < TASK_RECORDS && !is_full(loop);) {
+        bool more = false, again = false;
+        enum engine_result result = batch_step(loop->batch, task, &more, moved, error);
+        if (result != ENGINE_DONE) return result;
+        if (more) continue;
+        const rd_kafka_message_t *message = NULL;
+        int input = next_input(loop, partition, &message);
+        if (input < 0) break;
+        result = batch_take(loop->batch, task, input, message, &again, error);
+        if (result != ENGINE_DONE) return result;
+        *moved = true;
+        if (!again) taken++;
+    }
+    return ENGINE_DONE;
+}
+
+static enum step sort_result(struct loop *loop, int32_t partition, enum engine_result result, const struct error *error, struct abort_cause *abort,
+                             struct fatal_cause *fatal) {
+    const char *changed = schemas_changed(loop->options->schemas);
+    switch (result) {
+    case ENGINE_DONE: return STEP_DONE;
+    case ENGINE_WAIT:
+        if (changed) return fatal_because(fatal, EXIT_RUN, "%.500s", changed);
+        tasks_wait(loop->tasks, partition, error->text);
+        return STEP_DONE;
+    case ENGINE_FLOOD:
+        loop->paused = *error;
+        log_error("paused", "%s. Nothing more is taken until this process is started again", error->text);
+        return STEP_DONE;
+    case ENGINE_REBUILD:
+        if (tasks_rebuild(loop->tasks, partition, fatal) != STEP_DONE) return STEP_FATAL;
+        return abort_because(abort, "partition %d: the state is damaged: %.300s", partition, error->text);
+    case ENGINE_ABORT: return abort_because(abort, "partition %d: %.400s", partition, error->text[0] ? error->text : batch_sink_error(loop->batch));
+    case ENGINE_FATAL: break;
+    }
+    return fatal_because(fatal, EXIT_RUN, "partition %d: %.400s", partition, error->text);
+}
+
+/* Takes from the tasks in turn until the batch is full or nothing is left that may be taken now. */
+static enum step collect(struct loop *loop, struct abort_cause *abort, struct fatal_cause *fatal) {
+    int32_t count = loop->options->topics->partition_count;
+    bool moved = true;
+    while (moved && !is_full(loop) && !loop->paused.text[0]) {
+        moved = false;
+        for (int32_t i = 0; i < count && !is_full(loop); i++) {
+            int32_t partition = (loop->turn + i) % count;
+            struct task *task = tasks_ready(loop->tasks, partition);
+            if (!task) continue;
+            struct error error = {{0}};
+            bool worked = false;
+            enum engine_result result = work(loop, task, &worked, &error);
+            if (worked && result == ENGINE_DONE) tasks_went_on(loop->tasks, partition);
+            moved |= worked;
+            enum step step = sort_result(loop, partition, result, &error, abort, fatal);
+            if (step != STEP_DONE) return step;
+            if (loop->paused.text[0]) break;
+        }
+        loop->turn = (loop->turn + 1) % count;
+    }
+    return STEP_DONE;
+}
+
+static void abort_batch(struct loop *loop, const struct abort_cause *cause) {
+    struct error error;
+    log_warning("batch_aborted", "%s; going back to the committed offsets", cause->error.text);
+    if (!batch_abort(loop->batch, &error)) log_warning("batch_aborted", "%s", error.text);
+    report_aborted(loop->report);
+    loop->rewind = true;
+    tasks_revoke(loop->tasks);  /* none may take records before the way back is done */
+}
+
+/* One batch, if there is anything for one. */
+static enum step run_batch(struct loop *loop, bool *moved, struct fatal_cause *fatal) {
+    struct abort_cause abort;
+    if (!batch_begin(loop->batch)) return STEP_DONE;
+    enum step step = collect(loop, &abort, fatal);
+    if (step == STEP_DONE && batch_is_empty(loop->batch)) {
+        batch_cancel(loop->batch);
+        return STEP_DONE;
+    }
+    *moved = true;
+    int64_t sealed_ns = clock_monotonic_ns();
+    size_t records = batch_records(loop->batch);
+    if (step == STEP_DONE) step = batch_commit(loop->batch, report_record, loop->report, &abort, fatal);
+    loop->committed_ns = clock_monotonic_ns();
+    if (step == STEP_DONE) report_committed(loop->report, records, loop->committed_ns - sealed_ns);
+    if (step != STEP_ABORT) return step;
+    abort_batch(loop, &abort);
+    return STEP_DONE;
+}
+
+/* ---- the loop ---- */
+
+static bool may_take(const struct loop *loop) {
+    return loop->producer_ready && !loop->rewind && !loop->paused.text[0] && consumer_is_assigned(loop->consumer) && follow_is_caught_up(loop->follow);
+}
+
+/* Sleeps until a client has something, stopping is asked for, or the time is over. */
+static void sleep_a_while(struct loop *loop, bool busy) {
+    int64_t timeout_ms = busy ? BUSY_MS : IDLE_MS, next_try = tasks_next_try_ms(loop->tasks);
+    if (next_try >= 0 && next_try < timeout_ms) timeout_ms = next_try + 1;
+    struct pollfd descriptors[] = {{loop->options->wake, POLLIN, 0}, {loop->options->stop_descriptor, POLLIN, 0}};
+    if (poll(descriptors, 2, (int)timeout_ms) <= 0 || !(descriptors[0].revents & POLLIN)) return;
+    uint64_t count;
+    if (read(loop->options->wake, &count, sizeof count) < 0 && errno != EAGAIN) log_warning("wake", "the wake-up cannot be read: %m");
+}
+
+/* The gap between two transactions: the broker is still writing the last one's markers, and a new one would be told to come again later. */
+static void keep_gap(struct loop *loop) {
+    int64_t left = loop->committed_ns + loop->options->commit_gap_ms * 1000000 - clock_monotonic_ns();
+    if (loop->committed_ns == 0 || left <= 0) return;
+    struct timespec rest = {left / 1000000000, left % 1000000000};
+    nanosleep(&rest, NULL);
+}
+
+static enum step turn(struct loop *loop, struct fatal_cause *fatal) {
+    bool moved = false;
+    enum step step = serve_group(loop, &moved, fatal);
+    if (step == STEP_DONE) step = serve_tables(loop, &moved, fatal);
+    if (step == STEP_DONE) step = serve_producer(loop, &moved, fatal);
+    if (step == STEP_DONE && !loop->rewind) step = tasks_step(loop->tasks, CALL_MS, &moved, fatal);
+    if (step == STEP_DONE && may_take(loop)) {
+        keep_gap(loop);
+        step = run_batch(loop, &moved, fatal);
+    }
+    if (step != STEP_DONE) return step;
+    report_refresh(loop->report, loop->producer_ready && !loop->rewind, loop->paused.text);
+    if (!moved) sleep_a_while(loop, !may_take(loop) && !loop->paused.text[0]);
+    return STEP_DONE;
+}
+
+enum step loop_run(const struct loop_options *options, struct fatal_cause *fatal) {
+    struct loop loop = {.options = options};
+    const char *outputs[TOPIC_NAMES_MAXIMUM + 1];
+    enum step step = STEP_DONE;
+    for (; loop.topic_count < INPUTS_MAXIMUM && options->processor->inputs[loop.topic_count].topic; loop.topic_count++)
+        loop.topics[loop.topic_count] = options->processor->inputs[loop.topic_count].topic;
+    struct error error;
+    if (!make_clients(&loop, outputs, &error) || !make_engine(&loop, &error)) step = fatal_because(fatal, EXIT_CONFIGURATION, "%.500s", error.text);
+    while (step == STEP_DONE && !options->stopping()) step = turn(&loop, fatal);
+    loop_close(&loop);
+    return step;
+}

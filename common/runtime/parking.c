@@ -1,0 +1,310 @@
+/* parking: the events that wait, under their document and under every missing key. The events are records of the state (store STORE_PARKED, key: their
+ * sequence number); the indexes are memory, rebuilt when a task opens or a batch is aborted.
+ *
+ * Release is level-triggered: when a task opens and after a table has changed, every distinct missing key is looked up; nothing depends on having seen the
+ * change go by. A put under a key of the state triggers what waits for it at once. Triggers are worked off, oldest event first, before the next record
+ * is taken; those that a kill leaves behind are found again by the look-up at opening. */
+#include <stdlib.h>
+
+#include "common/platform/hash.h"
+#include "common/runtime/engine_internal.h"
+
+static struct slice sequence_key(char bytes[8], uint64_t sequence) {
+    for (int i = 7; i >= 0; i--, sequence >>= 8) bytes[i] = (char)(sequence & 255);
+    return (struct slice){bytes, 8};
+}
+
+static uint64_t sequence_read(struct slice key) {
+    uint64_t sequence = 0;
+    for (size_t i = 0; i < 8; i++) sequence = sequence << 8 | (unsigned char)key.data[i];
+    return sequence;
+}
+
+/* Keys of the indexes: a document is its store and key; a missing key says besides whether it is a table's, as of when, and whether any change will do. */
+enum { INDEX_KEY_SIZE = STATE_KEY_MAXIMUM + 16 };
+
+static struct slice document_index_key(char bytes[INDEX_KEY_SIZE], int wire_store, struct slice key) {
+    size_t length = key.length < STATE_KEY_MAXIMUM ? key.length : STATE_KEY_MAXIMUM;
+    bytes[0] = (char)wire_store;
+    if (length) memcpy(bytes + 1, key.data, length);
+    return (struct slice){bytes, length + 1};
+}
+
+static struct slice missing_index_key(char bytes[INDEX_KEY_SIZE], const struct parked_missing *missing) {
+    size_t length = missing->key.length < STATE_KEY_MAXIMUM ? missing->key.length : STATE_KEY_MAXIMUM, at = 0;
+    bytes[at++] = missing->table < 0 ? 'S' : 'T';
+    bytes[at++] = (char)(missing->table < 0 ? STORE_FIRST + missing->store : missing->table);
+    bytes[at++] = missing->any_change ? 1 : 0;
+    memcpy(bytes + at, &missing->date, sizeof missing->date);
+    at += sizeof missing->date;
+    if (length) memcpy(bytes + at, missing->key.data, length);
+    return (struct slice){bytes, at + length};
+}
+
+/* ---- deadlines: a heap ---- */
+
+static bool deadline_before(struct parked_deadline a, struct parked_deadline b) {
+    return a.at_ms != b.at_ms ? a.at_ms < b.at_ms : a.sequence < b.sequence;
+}
+
+static bool deadline_push(struct parking *parking, struct parked_deadline deadline) {
+    if (parking->deadline_count == parking->deadline_capacity) {
+        size_t capacity = parking->deadline_capacity ? parking->deadline_capacity * 2 : 64;
+        struct parked_deadline *grown = realloc(parking->deadlines, capacity * sizeof *grown);
+        if (!grown) return false;
+        parking->deadlines = grown;
+        parking->deadline_capacity = capacity;
+    }
+    size_t at = parking->deadline_count++;
+    for (; at && deadline_before(deadline, parking->deadlines[(at - 1) / 2]); at = (at - 1) / 2) parking->deadlines[at] = parking->deadlines[(at - 1) / 2];
+    parking->deadlines[at] = deadline;
+    return true;
+}
+
+static void deadline_pop(struct parking *parking) {
+    struct parked_deadline last = parking->deadlines[--parking->deadline_count];
+    size_t at = 0, count = parking->deadline_count;
+    for (size_t child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && deadline_before(parking->deadlines[child + 1], parking->deadlines[child])) child++;
+        if (!deadline_before(parking->deadlines[child], last)) break;
+        parking->deadlines[at] = parking->deadlines[child];
+    }
+    if (count) parking->deadlines[at] = last;
+}
+
+uint64_t parking_expired(struct task *task, int64_t time_ms) {
+    struct parking *parking = &task->parking;
+    if (!parking->deadline_count || parking->deadlines[0].at_ms > time_ms) return INDEX_NONE;
+    uint64_t sequence = parking->deadlines[0].sequence;
+    deadline_pop(parking);
+    return sequence;   /* it may have left or be held meanwhile: the caller finds out by its record */
+}
+
+/* ---- indexes ---- */
+
+static uint64_t *count_of(struct parking *parking, enum parked_status status) {
+    return status == PARKED_STATUS_WAITING ? &parking->counts.parked : status == PARKED_STATUS_HELD ? &parking->counts.held : &parking->counts.behind;
+}
+
+static bool index_insert(struct task *task, uint64_t sequence, const struct parked_event *parked) {
+    struct parking *parking = &task->parking;
+    char key[INDEX_KEY_SIZE];
+    if (!index_add(&parking->by_document, document_index_key(key, parked->document_store, parked->document), sequence)) return false;
+    ++*count_of(parking, parked->status);
+    if (parked->status != PARKED_STATUS_WAITING) return true;
+    for (size_t i = 0; i < parked->missing.count; i++)
+        if (!index_add(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence)) return false;
+    return deadline_push(parking, (struct parked_deadline){parked->deadline_ms, sequence});
+}
+
+static void index_erase(struct task *task, uint64_t sequence, const struct parked_event *parked) {
+    struct parking *parking = &task->parking;
+    char key[INDEX_KEY_SIZE];
+    index_remove(&parking->by_document, document_index_key(key, parked->document_store, parked->document), sequence);
+    --*count_of(parking, parked->status);
+    if (parked->status != PARKED_STATUS_WAITING) return;
+    for (size_t i = 0; i < parked->missing.count; i++) index_remove(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence);
+}
+
+void parking_free(struct task *task) {
+    index_free(&task->parking.by_document);
+    index_free(&task->parking.by_missing);
+    free(task->parking.deadlines);
+    task->parking = (struct parking){0};
+    for (struct trigger *trigger = task->first_trigger, *next; trigger; trigger = next) {
+        next = trigger->next;
+        free(trigger);
+    }
+    task->first_trigger = NULL;
+    task->last_trigger = &task->first_trigger;
+}
+
+static bool trigger_add(struct task *task, bool document, struct slice key) {
+    struct trigger *trigger = malloc(sizeof *trigger + key.length);
+    if (!trigger) return false;
+    *trigger = (struct trigger){.document = document, .length = key.length};
+    memcpy(trigger->key, key.data, key.length);
+    *task->last_trigger = trigger;
+    task->last_trigger = &trigger->next;
+    return true;
+}
+
+struct loading { struct task *task; bool failed, unreadable; };
+
+static bool load_one(void *context, struct slice key, struct slice body) {
+    struct loading *loading = context;
+    struct engine *engine = loading->task->engine;
+    const void *object;
+    const uint64_t *event_ids;
+    uint32_t count;
+    if (key.length != 9 || !overlay_decode(engine, STORE_PARKED, body, &object, &event_ids, &count) || !object) {
+        loading->unreadable = true;
+        return false;
+    }
+    const struct parked_event *parked = object;
+    struct task *task = loading->task;
+    uint64_t sequence = sequence_read((struct slice){key.data + 1, 8});
+    char document[INDEX_KEY_SIZE];
+    struct slice document_key = document_index_key(document, parked->document_store, parked->document);
+    /* Behind nothing: what it waited for was decided, and a kill came before its own turn. The scan ascends, so the first of a document is met first. */
+    bool orphan = parked->status == PARKED_STATUS_BEHIND && index_next(&task->parking.by_document, document_key, 0) == INDEX_NONE;
+    if (!index_insert(task, sequence, parked) || (orphan && !trigger_add(task, true, document_key))) loading->failed = true;
+    if (sequence >= task->next_sequence) task->next_sequence = sequence + 1;
+    arena_reset(&engine->arena);
+    return !loading->failed;
+}
+
+bool parking_load(struct task *task, struct error *error) {
+    static const char prefix = STORE_PARKED;
+    struct loading loading = {task, false, false};
+    parking_free(task);
+    enum state_result result = state_scan(task->state, (struct slice){&prefix, 1}, load_one, &loading, error);
+    if (loading.unreadable || result == STATE_CORRUPT) return error_set(error, "partition %d: an event that waits cannot be read from the state", task->partition);
+    if (result == STATE_FAILED) return false;
+    if (loading.failed) return error_set(error, "partition %d: out of memory for the events that wait", task->partition);
+    task->look_all_up = task->opened = true;
+    return true;
+}
+
+/* ---- storing and leaving ---- */
+
+const struct parked_event *parking_find(struct decision *decision, uint64_t sequence) {
+    char key[8];
+    return overlay_find(decision, STORE_PARKED, sequence_key(key, sequence))->object;
+}
+
+void parking_store(struct decision *decision, uint64_t sequence, const struct parked_event *before, enum parked_status status) {
+    struct task *task = decision->task;
+    const struct engine_message *message = decision->message;
+    struct parked_event *parked = decision_alloc(decision, sizeof *parked);
+    if (before) {
+        index_erase(task, sequence, before);
+        *parked = *before;
+    } else {
+        const struct document *document = &decision->envelope.document;
+        sequence = task->next_sequence++;
+        *parked = (struct parked_event){.input = message->input, .offset = message->offset, .timestamp_ms = decision->time_ms, .key = message->key,
+            .value = message->value, .document_store = STORE_FIRST + document->store, .document = document->key,
+            .establishes = decision->envelope.establishes, .deadline_ms = INT64_MAX};
+    }
+    /* The limit runs from the first time that the event itself waits; waiting again prolongs nothing. */
+    if (status == PARKED_STATUS_WAITING && parked->deadline_ms == INT64_MAX) {
+        int64_t limit = INT64_MAX;
+        for (size_t i = 0; i < decision->missing_count; i++) {
+            int64_t kind_ms = decision->missing[i].table < 0 ? decision->state_limit_ms : decision->table_limit_ms;
+            if (kind_ms < limit) limit = kind_ms;
+        }
+        int64_t from = decision->time_ms > task->stream_time_ms ? decision->time_ms : task->stream_time_ms;
+        parked->deadline_ms = from > INT64_MAX - limit ? INT64_MAX - 1 : from + limit;
+    }
+    parked->status = status;
+    struct parked_reason *why = decision_alloc(decision, (decision->reason_count + 1) * sizeof *why);
+    for (size_t i = 0; i < decision->reason_count; i++)
+        why[i] = (struct parked_reason){slice_of(reasons[decision->reasons[i].reason].code), slice_of(decision->reasons[i].field), slice_of(decision->reasons[i].text)};
+    parked->reasons.items = why;
+    parked->reasons.count = decision->reason_count;
+    struct parked_missing *missing = decision_alloc(decision, (decision->missing_count + 1) * sizeof *missing);
+    memcpy(missing, decision->missing, decision->missing_count * sizeof *missing);
+    parked->missing.items = missing;
+    parked->missing.count = status == PARKED_STATUS_WAITING ? decision->missing_count : 0;
+    char key[8];
+    overlay_put(decision->engine, overlay_find(decision, STORE_PARKED, sequence_key(key, sequence)), parked);
+    if (!index_insert(task, sequence, parked)) decision_fail(decision, ENGINE_ABORT, "out of memory for the events that wait");
+}
+
+void parking_remove(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    char key[8];
+    index_erase(decision->task, sequence, parked);
+    overlay_put(decision->engine, overlay_find(decision, STORE_PARKED, sequence_key(key, sequence)), NULL);
+}
+
+uint64_t parking_first_of(const struct task *task, int wire_store, struct slice document, uint64_t from) {
+    char key[INDEX_KEY_SIZE];
+    return index_next(&task->parking.by_document, document_index_key(key, wire_store, document), from);
+}
+
+/* ---- triggers ---- */
+
+static void trigger_if_waiting(struct decision *decision, bool document, const struct index *index, struct slice key) {
+    if (index_next(index, key, 0) == INDEX_NONE) return;
+    if (!trigger_add(decision->task, document, key)) decision_fail(decision, ENGINE_ABORT, "out of memory for the events that wait");
+}
+
+void parking_trigger_document(struct decision *decision, int wire_store, struct slice document) {
+    char key[INDEX_KEY_SIZE];
+    trigger_if_waiting(decision, true, &decision->task->parking.by_document, document_index_key(key, wire_store, document));
+}
+
+void parking_trigger_state(struct decision *decision, int wire_store, struct slice state_key) {
+    char key[INDEX_KEY_SIZE];
+    const struct parked_missing missing = {.table = -1, .store = wire_store - STORE_FIRST, .key = state_key};
+    trigger_if_waiting(decision, false, &decision->task->parking.by_missing, missing_index_key(key, &missing));
+}
+
+/* Keys whose events are to be decided anew, in the order of their oldest events, so that the order does not hang on the index's. */
+struct found { uint64_t first; size_t length; char *key; };
+struct looking { struct task *task; struct found *found; size_t count, capacity; bool failed; };
+
+static bool look_one_up(void *context, struct slice key, uint64_t first) {
+    struct looking *looking = context;
+    struct task *task = looking->task;
+    if (key.data[0] == 'S' && !task->opened) return true;
+    if (key.data[0] == 'T' && !key.data[2]) {
+        int position = task->engine->table_positions[(unsigned char)key.data[1]];
+        int32_t date;
+        struct table_row row;
+        memcpy(&date, key.data + 3, sizeof date);
+        const struct slice id = {key.data + 7, key.length - 7};
+        if (position >= 0 && tables_find(task->engine->options.tables, (size_t)position, id, date, &row) != TABLE_FOUND) return true;
+    }
+    if (looking->count == looking->capacity) {
+        size_t capacity = looking->capacity ? looking->capacity * 2 : 64;
+        struct found *grown = realloc(looking->found, capacity * sizeof *grown);
+        if (!grown) return !(looking->failed = true);
+        looking->found = grown;
+        looking->capacity = capacity;
+    }
+    char *copy = malloc(key.length);
+    if (!copy) return !(looking->failed = true);
+    memcpy(copy, key.data, key.length);
+    looking->found[looking->count++] = (struct found){first, key.length, copy};
+    return true;
+}
+
+static int found_order(const void *a, const void *b) {
+    const struct found *left = a, *right = b;
+    if (left->first != right->first) return left->first < right->first ? -1 : 1;
+    return slice_compare((struct slice){left->key, left->length}, (struct slice){right->key, right->length});
+}
+
+bool parking_look_up(struct task *task, struct error *error) {
+    struct looking looking = {.task = task};
+    index_each(&task->parking.by_missing, look_one_up, &looking);
+    if (looking.count) qsort(looking.found, looking.count, sizeof *looking.found, found_order);
+    for (size_t i = 0; i < looking.count; i++) {
+        if (!looking.failed && !trigger_add(task, false, (struct slice){looking.found[i].key, looking.found[i].length})) looking.failed = true;
+        free(looking.found[i].key);
+    }
+    free(looking.found);
+    if (looking.failed) return error_set(error, "partition %d: out of memory for the events that wait", task->partition);
+    task->look_all_up = task->opened = false;
+    return true;
+}
+
+uint64_t parking_next(struct task *task, bool *document) {
+    for (struct trigger *trigger; (trigger = task->first_trigger);) {
+        const struct index *index = trigger->document ? &task->parking.by_document : &task->parking.by_missing;
+        uint64_t sequence = index_next(index, (struct slice){trigger->key, trigger->length}, trigger->from);
+        if (sequence != INDEX_NONE) {
+            trigger->from = sequence + 1;
+            *document = trigger->document;
+            /* Of a document only the first is decided: if it goes, it triggers the document again. */
+            if (!trigger->document) return sequence;
+        }
+        task->first_trigger = trigger->next;
+        if (!task->first_trigger) task->last_trigger = &task->first_trigger;
+        free(trigger);
+        if (sequence != INDEX_NONE) return sequence;
+    }
+    return INDEX_NONE;
+}

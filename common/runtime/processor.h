@@ -1,0 +1,134 @@
+/* processor: what a processor is – a declaration and pure functions – and what those functions may ask and answer.
+ *
+ * A processor's decide function gets the decoded event, looks things up in master tables and in its own state, reports reasons against it, and fills in
+ * effects. No clock, no environment, no random, no I/O: time is the event's, ids derive from the input. Refusals come first, in a documented order;
+ * after the last one nothing may fail. Effects of an event that is not accepted are dropped.
+ *
+ * Memory from decision_alloc and every slice and struct met here lives until the batch has been committed. Allocation does not fail here: when memory
+ * runs out the runtime leaves the function and aborts the batch.
+ *
+ *     const struct processor invoice_processor = {
+ *         .name = "invoice", .layout_version = 1,
+ *         .inputs = {{"invoice.events", &invoice_event_type, .envelope = ..., .decide = decide_invoice},
+ *                    {"procurement.events", &procurement_event_type, .follows = true, .envelope = ..., .decide = follow_order}},
+ *         .tables = {MASTER_SOURCE_PERMISSIONS, MASTER_SUPPLIERS, END_OF_TABLES},
+ *         .stores = {{"orders", &order_line_type}, {"invoices", &invoice_state_type}},
+ *         .outputs = {{"posting.commands", &posting_command_type, .per_erp = true}},
+ *     }; */
+#ifndef KONTOR_RUNTIME_PROCESSOR_H
+#define KONTOR_RUNTIME_PROCESSOR_H
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/codec/type.h"
+#include "common/platform/arena.h"
+#include "common/platform/slice.h"
+#include "common/tables/master.h"
+#include "schemas/reasons.h"
+
+enum { INPUTS_MAXIMUM = 4, STORES_MAXIMUM = 16, OUTPUTS_MAXIMUM = 8 };
+#define END_OF_TABLES MASTER_COUNT
+
+/* A document: the unit of order and of the duplicate check. Its seen event ids are kept with its record in that store.
+ * store -1: an event that belongs to none and leaves nothing: it never waits and is never remembered. */
+struct document { int store; struct slice key; };
+
+/* What the runtime must know of any event. */
+struct envelope {
+    struct slice event_id, source, entity, partner, correlation_id;
+    struct slice number;            /* the document's number as the source and people know it */
+    const char *kind;               /* static text */
+    struct document document;       /* later events of it wait while this one waits */
+    bool establishes;               /* makes the document what a cancellation would take back */
+    bool overtakes;                 /* a cancellation or correction: it does not wait behind `cancels`, and voids what waits to establish it */
+    struct document cancels;
+};
+
+struct decision;
+
+struct processor_input {
+    const char *topic;
+    const struct codec_type *type;
+    /* Read for the state alone: another processor answers for its outcomes, nothing of it is acknowledged or dead-lettered here. */
+    bool follows;
+    /* Fills the envelope; slices may point into the record or decision memory. */
+    void (*envelope)(struct decision *decision, const void *record, struct envelope *envelope);
+    void (*decide)(struct decision *decision, const void *record);
+};
+
+struct processor_store { const char *name; const struct codec_type *type; };
+
+struct processor_output {
+    const char *topic;              /* per_erp: the ERP's name from its route is added behind a dot */
+    const struct codec_type *type;
+    bool per_erp;
+};
+
+struct processor {
+    const char *name;               /* kontor-<name>, group kontor.<name>, kontor.<name>.changelog */
+    uint32_t layout_version;        /* of the stores; a binary reads its own and the two before */
+    struct processor_input inputs[INPUTS_MAXIMUM];
+    enum master tables[MASTER_COUNT + 1];
+    struct processor_store stores[STORES_MAXIMUM];
+    struct processor_output outputs[OUTPUTS_MAXIMUM];
+};
+
+/* ---- what a decision may ask ---- */
+
+int64_t decision_time_ms(const struct decision *decision);      /* the event's time */
+const struct envelope *decision_envelope(const struct decision *decision);
+struct slice decision_origin(struct decision *decision);        /* <topic>/<partition>/<offset> */
+void *decision_alloc(struct decision *decision, size_t size);   /* zeroed; never NULL */
+struct slice decision_format(struct decision *decision, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Parts joined with |, ids percent-encoded: keys of tables, stores and documents. */
+struct slice decision_key(struct decision *decision, size_t count, const struct slice *parts);
+#define KEY(decision, ...) \
+    decision_key((decision), sizeof((struct slice[]){__VA_ARGS__}) / sizeof(struct slice), (struct slice[]){__VA_ARGS__})
+
+/* The record as of the date, or NULL with `missing` reported and the key waited for (MASTER_STALE instead when it cannot be trusted).
+ * field: path of the event's field that names the key; a static text or decision_format's. */
+const void *require(struct decision *decision, enum master table, struct slice key, int32_t date, enum reason missing, const char *field);
+/* The same with the whole row: its offset, and what the table's compile hook made. */
+bool require_row(struct decision *decision, enum master table, struct slice key, int32_t date, enum reason missing, const char *field, struct table_row *row);
+/* The same without reporting: for what may be absent. row may be NULL. */
+const void *look_up(struct decision *decision, enum master table, struct slice key, int32_t date, struct table_row *row);
+/* Our own record under a key, or NULL. What was put before in the same batch is seen. */
+const void *state_find(struct decision *decision, int store, struct slice key);
+
+/* A record that emit() returned, from this or an earlier version of ours. Never NULL: what cannot be read stops the processor. */
+const void *emitted(struct decision *decision, int output, struct slice bytes);
+
+/* ---- what it may answer: first the reasons ---- */
+
+/* Reports a reason with its usual class. text: what was found and what was expected, for people; "" when the reason says it all. */
+void report(struct decision *decision, enum reason reason, const char *field, const char *text, ...) __attribute__((format(printf, 4, 5)));
+/* With the class that a policy gives it. */
+void report_as(struct decision *decision, enum reason_class class, enum reason reason, const char *field, const char *text, ...)
+    __attribute__((format(printf, 5, 6)));
+/* Reports and waits: for a key of our own state to be put (any put under it decides anew) ... */
+void wait_for_state(struct decision *decision, enum reason reason, const char *field, int store, struct slice key);
+/* ... or for any change of a table, where the key is there but not as needed (a closed period, a rule set without the rule). */
+void wait_for_table(struct decision *decision, enum reason reason, const char *field, enum master table, struct slice key, int32_t date);
+/* How long it may wait, in milliseconds of stream time: for master data, and for our own state; where both are missing the shorter counts. */
+void wait_limits(struct decision *decision, int64_t for_tables_ms, int64_t for_state_ms);
+/* Whether anything heavier than a note was reported. */
+bool refused(const struct decision *decision);
+
+/* ---- then the effects ---- */
+
+/* The value is copied shallowly; what it points to must be decision memory, the event's or a found record's. */
+void state_put(struct decision *decision, int store, struct slice key, const void *value);
+void state_remove(struct decision *decision, int store, struct slice key);
+/* A record for an output, key as the event's. erp: for an output per ERP. Returns its bytes as they go out, to be kept in the state. */
+struct slice emit(struct decision *decision, int output, struct slice erp, const void *record);
+/* Something that must not be: the processor stops and says what, the batch is void. */
+_Noreturn void decision_defect(struct decision *decision, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Whether the ERP is one of those configured (erps=...): a route to another has no topic. */
+bool erp_known(const struct decision *decision, struct slice erp);
+/* A journal of this decision, named in the acknowledgment. */
+void posted(struct decision *decision, struct slice idempotency_key);
+/* The Kafka offset of the newest record of each table looked up so far: for PostingCommand.master_offsets. */
+size_t decision_master_offsets(struct decision *decision, enum master *tables, int64_t *offsets, size_t capacity);
+const char *master_name(enum master table);
+#endif

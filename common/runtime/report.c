@@ -1,0 +1,113 @@
+#include "common/runtime/report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/platform/clock.h"
+
+enum { REASONS_MS = 100, GAUGES_MS = 1000 };
+
+struct report {
+    struct report_options options;
+    struct engine_counts said;
+    struct producer_counts producer_said;
+    struct buffer lines;
+    int64_t reasons_ms, gauges_ms, now_ms;
+};
+
+bool report_open(struct report **result, const struct report_options *options, struct error *error) {
+    struct report *report = calloc(1, sizeof *report);
+    if (!report) return error_set(error, "out of memory");
+    report->options = *options;
+    *result = report;
+    return true;
+}
+
+void report_close(struct report *report) {
+    if (!report) return;
+    buffer_free(&report->lines);
+    free(report);
+}
+
+void report_record(void *context, const rd_kafka_message_t *message) {
+    struct report *report = context;
+    if (report->now_ms == 0) report->now_ms = clock_wall_ms();
+    histogram_observe(serve_metrics(report->options.serve)->end_to_end_seconds, (report->now_ms - rd_kafka_message_timestamp(message, NULL)) * 1000000);
+}
+
+void report_committed(struct report *report, size_t records, int64_t commit_ns) {
+    struct serve_metrics *metrics = serve_metrics(report->options.serve);
+    const struct engine_counts *counts = engine_counts(report->options.engine);
+    report->now_ms = 0;
+    counter_add(metrics->records, (int64_t)records);
+    counter_add(metrics->transactions_committed, 1);
+    histogram_observe(metrics->batch_records, (int64_t)records);
+    histogram_observe(metrics->commit_seconds, commit_ns);
+    for (int i = 0; i < OUTCOME_COUNT; i++) counter_add(metrics->outcomes[i], (int64_t)(counts->outcomes[i] - report->said.outcomes[i]));
+    for (int i = 0; i < REASON_COUNT; i++) counter_add(metrics->reasons[i], (int64_t)(counts->reasons[i] - report->said.reasons[i]));
+    counter_add(metrics->journals, (int64_t)(counts->journals - report->said.journals));
+    counter_add(metrics->released, (int64_t)(counts->released - report->said.released));
+    counter_add(metrics->expired, (int64_t)(counts->expired - report->said.expired));
+    report->said = *counts;
+}
+
+void report_aborted(struct report *report) {
+    counter_add(serve_metrics(report->options.serve)->transactions_aborted, 1);
+    report->now_ms = 0;
+}
+
+static void add_line(struct report *report, const char *what, const char *why) {
+    buffer_append(&report->lines, what, strlen(what));
+    buffer_append(&report->lines, why, strlen(why));
+    buffer_append(&report->lines, "\n", 1);
+}
+
+static void refresh_reasons(struct report *report, bool producer_is_ready, const char *paused) {
+    const struct report_options *o = &report->options;
+    buffer_reset(&report->lines);
+    if (*paused) add_line(report, "paused: ", paused);
+    if (!consumer_is_assigned(o->consumer)) add_line(report, "group: ", consumer_reason(o->consumer));
+    if (!follow_is_caught_up(o->follow)) add_line(report, "tables are being loaded. ", follow_reason(o->follow));
+    const char *why = producer_reason(o->producer);
+    if (!producer_is_ready) add_line(report, "producer: ", *why ? why : "going back to the committed offsets");
+    tasks_explain(o->tasks, &report->lines);
+    serve_set_reasons(o->serve, buffer_slice(&report->lines));
+}
+
+static void refresh_gauges(struct report *report, bool paused) {
+    const struct report_options *o = &report->options;
+    struct serve_metrics *metrics = serve_metrics(o->serve);
+    struct tasks_totals totals = tasks_totals(o->tasks);
+    for (int i = 0; i < INPUTS_MAXIMUM && o->processor->inputs[i].topic; i++) gauge_set(metrics->lag[i], consumer_lag(o->consumer, i));
+    gauge_set(metrics->parked, (int64_t)totals.parked);
+    gauge_set(metrics->held, (int64_t)totals.held);
+    gauge_set(metrics->behind, (int64_t)totals.behind);
+    gauge_set(metrics->waiting_age_ms, totals.oldest_ms ? clock_wall_ms() - totals.oldest_ms : 0);
+    gauge_set(metrics->state_bytes, (int64_t)totals.state_bytes);
+    gauge_set(metrics->state_entries, (int64_t)totals.state_entries);
+    gauge_set(metrics->tasks_owned, totals.owned);
+    gauge_set(metrics->tasks_ready, totals.ready);
+    gauge_set(metrics->paused, paused);
+    for (size_t i = 0; i < o->table_count; i++) {
+        gauge_set(metrics->table_entries[i], (int64_t)tables_entries(o->tables, i));
+        gauge_set(metrics->table_stale[i], (int64_t)tables_stale(o->tables, i));
+        gauge_set(metrics->table_bad[i], (int64_t)follow_bad_records(o->follow, i));
+        gauge_set(metrics->table_staleness_ms[i], follow_staleness_ms(o->follow, i, consumer_is_assigned(o->consumer)));
+    }
+    struct producer_counts now = producer_counts(o->producer);
+    counter_add(metrics->producer_renewals, now.renewed - report->producer_said.renewed);
+    counter_add(metrics->transactions_unknown, now.unknown - report->producer_said.unknown);
+    report->producer_said = now;
+}
+
+void report_refresh(struct report *report, bool producer_is_ready, const char *paused) {
+    int64_t now = clock_monotonic_ms();
+    if (now - report->reasons_ms >= REASONS_MS) {
+        report->reasons_ms = now;
+        refresh_reasons(report, producer_is_ready, paused);
+    }
+    if (now - report->gauges_ms < GAUGES_MS) return;
+    report->gauges_ms = now;
+    refresh_gauges(report, *paused != 0);
+}

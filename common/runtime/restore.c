@@ -1,0 +1,214 @@
+#include "common/runtime/restore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/platform/clock.h"
+#include "common/platform/log.h"
+
+enum { READ_MAXIMUM = 4000, ENDS_AT_ONCE = 8, PROGRESS_MS = 5000 };
+enum phase { PHASE_NONE, PHASE_ASK, PHASE_READ, PHASE_DONE };
+
+struct restoring {
+    enum phase phase;
+    struct state *state;
+    int64_t next, end, started_ms, records;
+};
+
+struct restore {
+    struct restore_options options;
+    struct tail_queue *queue;
+    struct restoring *tasks;        /* by partition */
+    rd_kafka_message_t *messages[READ_MAXIMUM];
+    struct state_change changes[READ_MAXIMUM];
+    int64_t said_ms;
+    struct error reason;
+};
+
+bool restore_open(struct restore **result, const struct restore_options *options, struct error *error) {
+    struct restore *restore = calloc(1, sizeof *restore);
+    if (!restore || !(restore->tasks = calloc((size_t)options->partition_count, sizeof *restore->tasks))) {
+        free(restore);
+        return error_set(error, "out of memory");
+    }
+    restore->options = *options;
+    if (tail_queue_open(options->tail, &restore->queue, error)) {
+        *result = restore;
+        return true;
+    }
+    restore_close(restore);
+    return false;
+}
+
+void restore_close(struct restore *restore) {
+    if (!restore) return;
+    for (int32_t p = 0; restore->queue && p < restore->options.partition_count; p++) restore_remove(restore, p);
+    tail_queue_close(restore->queue);
+    free(restore->tasks);
+    free(restore);
+}
+
+void restore_add(struct restore *restore, int32_t partition, struct state *state) {
+    restore_remove(restore, partition);
+    restore->tasks[partition] = (struct restoring){.phase = PHASE_ASK, .state = state, .started_ms = clock_monotonic_ms()};
+}
+
+void restore_remove(struct restore *restore, int32_t partition) {
+    if (restore->tasks[partition].phase == PHASE_READ) tail_stop(restore->queue, restore->options.changelog, partition);
+    restore->tasks[partition].phase = PHASE_NONE;
+}
+
+bool restore_is_done(const struct restore *restore, int32_t partition) { return restore->tasks[partition].phase == PHASE_DONE; }
+
+/* The changelog's header, which the engine writes as its first record, says whether its keys and values are ours. */
+static enum step check_header(const struct restore *restore, struct state *state, int32_t partition, struct fatal_cause *fatal) {
+    static const char key[] = {0, 'h', 'e', 'a', 'd', 'e', 'r'};
+    struct slice body;
+    char text[128], partitioner[32];
+    int format, partitions;
+    unsigned layout;
+    enum state_result result = state_get(state, (struct slice){key, sizeof key}, &body, &fatal->error);
+    if (result == STATE_ABSENT) return STEP_DONE;
+    if (result != STATE_FOUND) return fatal_because(fatal, EXIT_RUN, "partition %d: the header in the state cannot be read", partition);
+    snprintf(text, sizeof text, SLICE_FORMAT, SLICE_ARGUMENT(body));
+    if (sscanf(text, "format=%d partitions=%d partitioner=%31s layout=%u", &format, &partitions, partitioner, &layout) != 4)
+        return body.length == 1 ? STEP_DONE /* the engine's own note that it wrote the header */
+                                : fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d: its header record is not ours: %s", restore->options.changelog, partition, text);
+    if (format != STATE_FORMAT || strcmp(partitioner, "murmur2") != 0)
+        return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d is of another format (%s): see `kontor state migrate`", restore->options.changelog, partition, text);
+    if (partitions != restore->options.partition_count)
+        return fatal_because(fatal, EXIT_CONFIGURATION, "%s was written with %d partitions, there are %d now: keys are elsewhere; see `kontor rekey`",
+                             restore->options.changelog, partitions, restore->options.partition_count);
+    if (layout > restore->options.layout_version || layout + 2 < restore->options.layout_version)
+        return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d has layout %u, this program reads %u and the two before: see `kontor state migrate`",
+                             restore->options.changelog, partition, layout, restore->options.layout_version);
+    return STEP_DONE;
+}
+
+static enum step finish(struct restore *restore, int32_t partition, struct fatal_cause *fatal) {
+    struct restoring *task = &restore->tasks[partition];
+    if (task->phase == PHASE_READ) tail_stop(restore->queue, restore->options.changelog, partition);
+    task->phase = PHASE_DONE;
+    if (task->records)
+        log_info_with("state_restored", LOG_FIELDS(LOG_INTEGER("partition", partition), LOG_INTEGER("records", task->records)),
+                      "brought the state of partition %d forward by %lld records in %lld ms", partition, (long long)task->records,
+                      (long long)(clock_monotonic_ms() - task->started_ms));
+    return check_header(restore, task->state, partition, fatal);
+}
+
+/* Asks for the log's bounds and starts to read. */
+static enum step begin(struct restore *restore, int32_t partition, int timeout_ms, bool *moved, struct fatal_cause *fatal) {
+    struct restoring *task = &restore->tasks[partition];
+    const char *topic = restore->options.changelog;
+    int64_t low, high;
+    if (!tail_bounds(restore->options.tail, topic, partition, timeout_ms, &low, &high, &restore->reason)) return STEP_DONE;
+    *moved = true;
+    int64_t position = state_at(task->state).position;
+    if (position >= 0 && (position < low || position > high)) {
+        log_warning_with("state_dropped", LOG_FIELDS(LOG_INTEGER("partition", partition)), "the state's position %lld is not in the changelog (%lld to %lld): rebuilding it",
+                         (long long)position, (long long)low, (long long)high);
+        if (!state_clear(task->state, &fatal->error)) return fatal_because(fatal, EXIT_RUN, "partition %d: the state cannot be emptied", partition);
+        position = -1;
+    }
+    task->next = position >= 0 ? position : low;
+    task->end = high;
+    if (task->next >= task->end) return finish(restore, partition, fatal);
+    struct error error;
+    if (!tail_start(restore->queue, topic, partition, task->next, &error)) return fatal_because(fatal, EXIT_RUN, "%s", error.text);
+    task->phase = PHASE_READ;
+    return STEP_DONE;
+}
+
+/* Applies a run of records of one partition. */
+static enum step apply(struct restore *restore, int32_t partition, rd_kafka_message_t *const *messages, size_t count, struct fatal_cause *fatal) {
+    struct restoring *task = &restore->tasks[partition];
+    if (task->phase != PHASE_READ) return STEP_DONE;
+    for (size_t i = 0; i < count; i++) {
+        const rd_kafka_message_t *message = messages[i];
+        restore->changes[i] = (struct state_change){{message->key, message->key_len}, {message->payload, message->payload ? message->len : 0}};
+    }
+    const rd_kafka_message_t *last = messages[count - 1];
+    struct state_position at = {last->offset + 1, rd_kafka_message_timestamp(last, NULL)};
+    struct error error;
+    if (!state_apply(task->state, restore->changes, count, at, true, &error))
+        return fatal_because(fatal, EXIT_RUN, "restoring partition %d at %lld: %.400s", partition, (long long)last->offset, error.text);
+    task->records += (int64_t)count;
+    task->next = at.position;
+    return STEP_DONE;
+}
+
+static enum step take_notice(struct restore *restore, const rd_kafka_message_t *message, struct fatal_cause *fatal) {
+    int32_t partition = message->partition;
+    struct restoring *task = &restore->tasks[partition];
+    if (task->phase != PHASE_READ) return STEP_DONE;
+    if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        if (message->offset < task->end) return STEP_DONE;  /* an open transaction is in the way: its end comes */
+        struct error error;
+        struct state_position at = {message->offset, state_at(task->state).broker_time_ms};
+        if (at.broker_time_ms <= 0) at.broker_time_ms = clock_wall_ms();
+        if (!state_apply(task->state, NULL, 0, at, false, &error)) return fatal_because(fatal, EXIT_RUN, "%s", error.text);
+        return finish(restore, partition, fatal);
+    }
+    if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET || message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+        restore_add(restore, partition, task->state);   /* the log's start has moved meanwhile: ask again */
+        return STEP_DONE;
+    }
+    error_set(&restore->reason, "%s/%d: %s", restore->options.changelog, partition, rd_kafka_message_errstr(message));
+    return STEP_DONE;
+}
+
+static void say_progress(struct restore *restore) {
+    int64_t now = clock_monotonic_ms();
+    if (now - restore->said_ms < PROGRESS_MS) return;
+    struct restore_progress progress = restore_progress(restore);
+    if (restore->said_ms && progress.tasks)
+        log_info("restoring", "%d tasks, about %lld changelog records to go", progress.tasks, (long long)progress.records_left);
+    restore->said_ms = now;
+}
+
+static enum step read_some(struct restore *restore, bool *moved, struct fatal_cause *fatal) {
+    size_t count = tail_read(restore->queue, restore->messages, READ_MAXIMUM), from = 0;
+    enum step step = STEP_DONE;
+    while (step == STEP_DONE && from < count) {
+        const rd_kafka_message_t *first = restore->messages[from];
+        size_t to = from;
+        while (to < count && !restore->messages[to]->err && restore->messages[to]->partition == first->partition) to++;
+        if (to > from) step = apply(restore, first->partition, restore->messages + from, to - from, fatal);
+        else step = take_notice(restore, restore->messages[to++], fatal);
+        from = to;
+    }
+    for (size_t i = 0; i < count; i++) rd_kafka_message_destroy(restore->messages[i]);
+    *moved |= count > 0;
+    return step;
+}
+
+enum step restore_step(struct restore *restore, int timeout_ms, bool *moved, struct fatal_cause *fatal) {
+    int asked = 0;
+    bool reading = false;
+    for (int32_t p = 0; p < restore->options.partition_count && asked < ENDS_AT_ONCE; p++) {
+        if (restore->tasks[p].phase != PHASE_ASK) continue;
+        bool answered = false;
+        enum step step = begin(restore, p, timeout_ms, &answered, fatal);
+        if (step != STEP_DONE) return step;
+        *moved |= answered;
+        if (!answered) break;   /* the broker is away */
+        asked++;
+    }
+    for (int32_t p = 0; p < restore->options.partition_count && !reading; p++) reading = restore->tasks[p].phase == PHASE_READ;
+    if (!reading) return STEP_DONE;
+    say_progress(restore);
+    return read_some(restore, moved, fatal);
+}
+
+struct restore_progress restore_progress(const struct restore *restore) {
+    struct restore_progress progress = {0};
+    for (int32_t p = 0; p < restore->options.partition_count; p++) {
+        const struct restoring *task = &restore->tasks[p];
+        if (task->phase != PHASE_ASK && task->phase != PHASE_READ) continue;
+        progress.tasks++;
+        if (task->phase == PHASE_READ && task->end > task->next) progress.records_left += task->end - task->next;
+    }
+    return progress;
+}
+
+const char *restore_reason(const struct restore *restore) { return restore->reason.text; }

@@ -1,0 +1,98 @@
+#include "common/runtime/schemas.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { READERS_MAXIMUM = INPUTS_MAXIMUM + 4, OWN_MAXIMUM = OUTPUTS_MAXIMUM + INPUTS_MAXIMUM + 8 };
+
+struct own_schema { char topic[256]; const struct codec_type *type; uint32_t id; };
+
+struct schemas {
+    struct registry *registry;
+    struct { const struct codec_type *type; struct codec_reader *reader; } readers[READERS_MAXIMUM];
+    size_t reader_count;
+    struct own_schema own[OWN_MAXIMUM];
+    size_t own_count;
+    bool changed;
+    struct error change;
+};
+
+bool schemas_open(struct schemas **result, struct registry *registry, struct error *error) {
+    struct schemas *schemas = calloc(1, sizeof *schemas);
+    if (!schemas) return error_set(error, "out of memory");
+    schemas->registry = registry;
+    *result = schemas;
+    return true;
+}
+
+void schemas_close(struct schemas *schemas) {
+    if (!schemas) return;
+    for (size_t i = 0; i < schemas->reader_count; i++) codec_reader_free(schemas->readers[i].reader);
+    free(schemas);
+}
+
+static void add_own(void *context, const char *topic, const struct codec_type *type, bool per_erp) {
+    struct schemas *schemas = context;
+    (void)per_erp;
+    if (!type || schemas->own_count == OWN_MAXIMUM) return;
+    struct own_schema *own = &schemas->own[schemas->own_count++];
+    snprintf(own->topic, sizeof own->topic, "%s", topic);
+    own->type = type;
+}
+
+enum registry_result schemas_prepare(struct schemas *schemas, const struct processor *processor, struct error *error) {
+    schemas->own_count = 0;
+    engine_outputs(processor, add_own, schemas);
+    for (size_t i = 0; i < schemas->own_count; i++) {
+        struct own_schema *own = &schemas->own[i];
+        char subject[300];
+        snprintf(subject, sizeof subject, "%s-value", own->topic);
+        enum registry_result result = registry_lookup_id(schemas->registry, subject, own->type->schema, &own->id, error);
+        if (result == REGISTRY_FOUND) continue;
+        error_prefix(error, "schema of subject %s%s", subject, result == REGISTRY_UNREACHABLE ? "" : " (see `kontor schemas register`)");
+        return result;
+    }
+    return REGISTRY_FOUND;
+}
+
+static struct codec_reader *reader_of(struct schemas *schemas, const struct codec_type *type) {
+    for (size_t i = 0; i < schemas->reader_count; i++)
+        if (schemas->readers[i].type == type) return schemas->readers[i].reader;
+    if (schemas->reader_count == READERS_MAXIMUM) return NULL;
+    struct codec_reader *reader = codec_reader_new(type, schemas->registry);
+    if (!reader) return NULL;
+    schemas->readers[schemas->reader_count].type = type;
+    schemas->readers[schemas->reader_count++].reader = reader;
+    return reader;
+}
+
+static enum schema_answer plan(void *context, const struct codec_type *type, uint32_t schema_id, const struct codec_plan **result, struct error *error) {
+    struct schemas *schemas = context;
+    struct codec_reader *reader = reader_of(schemas, type);
+    if (!reader) {
+        error_set(error, "out of memory");
+        return SCHEMA_UNREACHABLE;
+    }
+    switch (codec_reader_plan(reader, schema_id, result, error)) {
+    case CODEC_READER_OK: return SCHEMA_READABLE;
+    case CODEC_READER_SCHEMA_UNKNOWN: return SCHEMA_UNKNOWN;
+    case CODEC_READER_REGISTRY_CHANGED:
+        schemas->changed = true;
+        schemas->change = *error;
+        return SCHEMA_UNREACHABLE;
+    case CODEC_READER_REGISTRY_UNREACHABLE: return SCHEMA_UNREACHABLE;
+    case CODEC_READER_NOT_FRAMED: case CODEC_READER_DECODE_FAILED: case CODEC_READER_TOO_LARGE: case CODEC_READER_INCOMPATIBLE: break;
+    }
+    return SCHEMA_INCOMPATIBLE;
+}
+
+static uint32_t id(void *context, const struct codec_type *type, const char *topic) {
+    const struct schemas *schemas = context;
+    for (size_t i = 0; i < schemas->own_count; i++)
+        if (schemas->own[i].type == type && strcmp(schemas->own[i].topic, topic) == 0) return schemas->own[i].id;
+    return 0;
+}
+
+struct engine_schemas schemas_for_engine(struct schemas *schemas) { return (struct engine_schemas){schemas, plan, id}; }
+const char *schemas_changed(const struct schemas *schemas) { return schemas->changed ? schemas->change.text : NULL; }

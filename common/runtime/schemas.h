@@ -1,0 +1,19 @@
+/* schemas: the engine's view of the schema registry: plans for writers' schemas, by id, and the ids of our own. One thread. */
+#ifndef KONTOR_RUNTIME_SCHEMAS_H
+#define KONTOR_RUNTIME_SCHEMAS_H
+#include "common/codec/reader.h"
+#include "common/runtime/engine.h"
+
+struct schemas;
+
+/* registry must outlive it. */
+MUST_CHECK bool schemas_open(struct schemas **schemas, struct registry *registry, struct error *error);
+void schemas_close(struct schemas *schemas);
+
+/* Looks up the id of every output's schema, subject <topic>-value. FOUND; UNREACHABLE: ask again; else error says what to do. */
+enum registry_result schemas_prepare(struct schemas *schemas, const struct processor *processor, struct error *error);
+/* For engine_options. */
+struct engine_schemas schemas_for_engine(struct schemas *schemas);
+/* Whether the registry has given a known id another meaning: the process must stop. The text says which, NULL: no. */
+const char *schemas_changed(const struct schemas *schemas);
+#endif

@@ -1,0 +1,30 @@
+/* serve: what a processor tells its operator over HTTP: its metrics, and why it is not ready. The loop writes, the HTTP server's thread reads. */
+#ifndef KONTOR_RUNTIME_SERVE_H
+#define KONTOR_RUNTIME_SERVE_H
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "common/platform/buffer.h"
+#include "common/platform/metrics.h"
+#include "common/runtime/processor.h"
+
+struct serve;
+
+/* Listens at once; not ready: "starting". listen: HOST:PORT. */
+MUST_CHECK bool serve_open(struct serve **serve, const struct processor *processor, const char *listen, struct error *error);
+void serve_close(struct serve *serve);
+const char *serve_address(const struct serve *serve);
+
+/* What /readyz answers from now on. lines: the reasons why not, a line each; empty: ready. */
+void serve_set_reasons(struct serve *serve, struct slice lines);
+
+/* Set by the loop; every one labelled with the processor. */
+struct serve_metrics {
+    struct counter *outcomes[6], *reasons[REASON_COUNT], *records, *journals, *released, *expired, *transactions_committed, *transactions_aborted,
+        *transactions_unknown, *producer_renewals;
+    struct histogram *commit_seconds, *batch_records, *end_to_end_seconds, *restore_seconds;
+    struct gauge *lag[INPUTS_MAXIMUM], *parked, *held, *behind, *waiting_age_ms, *state_bytes, *state_entries, *tasks_owned, *tasks_ready, *paused,
+        *table_entries[MASTER_COUNT], *table_stale[MASTER_COUNT], *table_bad[MASTER_COUNT], *table_staleness_ms[MASTER_COUNT];
+};
+struct serve_metrics *serve_metrics(struct serve *serve);
+#endif

@@ -1,0 +1,31 @@
+/* topics: whether the topics that a processor reads and writes are there, and are what it needs. Asked once at start; a wrong one is said by name with
+ * what to do, before the first record. */
+#ifndef KONTOR_RUNTIME_TOPICS_H
+#define KONTOR_RUNTIME_TOPICS_H
+#include <librdkafka/rdkafka.h>
+#include <stdint.h>
+
+#include "common/platform/error.h"
+#include "common/runtime/processor.h"
+
+enum topics_answer {
+    TOPICS_FINE,
+    TOPICS_UNREACHABLE, /* the broker does not answer: ask again */
+    TOPICS_WRONG        /* error says which and what to do */
+};
+
+enum { TOPIC_NAMES_MAXIMUM = 64, TOPIC_NAME_MAXIMUM = 250 };
+
+struct topics {
+    int32_t partition_count;            /* of every input and of the changelog */
+    int64_t state_maximum_age_ms;       /* half of the changelog's delete.retention.ms: older states may have missed tombstones */
+    int64_t tables_maximum_age_ms;      /* the same of the master topics; 0: the processor has none */
+    char cluster[64];                   /* Kafka's id of the cluster */
+    char erps[1024];                    /* the ERPs that have a topic of each output per ERP, separated by commas */
+    char changelog[TOPIC_NAME_MAXIMUM];
+    char outputs[TOPIC_NAMES_MAXIMUM][TOPIC_NAME_MAXIMUM];  /* with the topics per ERP, without the changelog */
+    size_t output_count;
+};
+
+enum topics_answer topics_look(rd_kafka_t *client, const struct processor *processor, int timeout_ms, struct topics *topics, struct error *error);
+#endif
