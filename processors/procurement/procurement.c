@@ -1,0 +1,29 @@
+/* procurement: what was ordered, received and taken back, posted as accruals and commitments.
+ *
+ * Refuses, in this order: ENTITY_UNKNOWN, SUPPLIER_UNKNOWN, SUPPLIER_BLOCKED_FOR_POSTING, DATE_IMPLAUSIBLE, CURRENCY_UNKNOWN, AMOUNT_OVERFLOW,
+ * CURRENCY_PRECISION, then what the kind asks for, then what a journal needs (docs/purchase-to-pay.md). The decision itself is in
+ * processors/shared/order_events.c, because kontor-invoice keeps the same order book. */
+#include "processors/shared/order_events.h"
+#include "schemas/order_line.h"
+#include "schemas/commitment.h"
+
+enum { STORE_ORDERS, STORE_RECEIPTS };
+enum { OUTPUT_COMMANDS, OUTPUT_COMMITMENTS };
+
+static const struct order_declaration declaration = {.orders = STORE_ORDERS, .receipts = STORE_RECEIPTS, .commands = OUTPUT_COMMANDS, .commitments = OUTPUT_COMMITMENTS};
+
+static void procurement_envelope(struct decision *decision, const void *record, struct envelope *envelope) {
+    order_event_envelope(decision, record, &declaration, envelope);
+}
+
+static void decide_procurement(struct decision *decision, const void *record) { order_event_decide(decision, record, &declaration); }
+
+extern const struct processor procurement_processor;
+const struct processor procurement_processor = {
+    .name = "procurement",
+    .layout_version = 1,
+    .inputs = {{"procurement.events", &procurement_event_type, false, procurement_envelope, decide_procurement}},
+    .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, END_OF_TABLES},
+    .stores = {[STORE_ORDERS] = {"orders", &order_line_type}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type}},
+    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, true}, [OUTPUT_COMMITMENTS] = {"commitments", &commitment_type, false}},
+};
