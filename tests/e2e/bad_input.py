@@ -1,0 +1,121 @@
+"""What is not as it should be: each record ends with the right outcome and reason, the processors go on, the bytes are kept."""
+
+import base64
+import json
+import struct
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from small import invoice, line, master, order, raw, receipt, write_master  # noqa: E402
+from world import PROCESSORS, REPOSITORY, await_caught_up, consume, prepare  # noqa: E402
+from cluster import Cluster, finish, http_get, test, wait_until  # noqa: E402
+from asking import MDM, outcome_of, reasons, send  # noqa: E402
+
+FOLDER = REPOSITORY / "build" / "tests" / "bad-input"
+
+
+def dead_letters(cluster, topic, count):
+    return wait_until(lambda: (lambda found: found if len(found) >= count else None)(consume(cluster, f"dlq.{topic}")), 30, f"{count} dead letters", interval_s=0.2)
+
+
+def unreadable(cluster, processors):
+    schema_id = json.loads(http_get(f"{cluster.registry_url}/subjects/invoice.events-value/versions/latest")[1])["id"]
+    good = invoice("I1", "PO1")
+    send(cluster, "invoice.events", line(good, 5))
+    stored = next(record for record in consume(cluster, "invoice.events", "--raw") if record["key"] == "ACME|S1")
+    value = base64.b64decode(stored["value"])
+    cases = [("not Avro", b"{\"this\": \"is JSON\"}", "DECODE_FAILED"), ("unknown schema id", b"\0" + struct.pack(">I", 987654) + value[5:], "SCHEMA_UNKNOWN"),
+             ("bytes behind the record", value + b"x", "DECODE_FAILED"), ("empty", b"", "DECODE_FAILED")]
+    cases += [(f"cut at {length}", value[:length], "DECODE_FAILED") for length in range(1, len(value))]
+    send(cluster, "invoice.events", *[raw(data, "ACME|S1", 6, {"number": str(i)}) for i, (_, data, _) in enumerate(cases)], options=["--raw"])
+    with test(f"unreadable bytes, cut at each of {len(value)} places: DLQ, bytes and headers as they came"):
+        found = {letter["headers"]["number"]: letter for letter in dead_letters(cluster, "invoice.events", len(cases))}
+        for i, (name, data, reason) in enumerate(cases):
+            letter = found[str(i)]
+            assert letter["headers"]["kontor-reason"] == reason, (name, letter["headers"])
+            assert letter["key"] == "ACME|S1"
+        bare = {letter["headers"]["number"]: letter for letter in consume(cluster, "dlq.invoice.events", "--raw")}
+        for i, (name, data, _) in enumerate(cases):
+            assert base64.b64decode(bare[str(i)]["value"] or "") == data, name
+        headers = found["0"]["headers"]
+        assert headers["kontor-topic"] == "invoice.events" and headers["kontor-processor"] == "invoice", headers
+        for name in ("kontor-text", "kontor-version", "kontor-partition", "kontor-offset", "kontor-timestamp", "kontor-time"):
+            assert headers.get(name), (name, headers)
+    with test("the processor goes on behind them"):
+        after = order("PO-after")
+        send(cluster, "procurement.events", line(after, 7))
+        assert outcome_of(cluster, after)["outcome"] == "accepted"
+        assert all(processor.alive() for processor in processors)
+
+
+def misplaced(cluster):
+    wrong_key, wrong_partition, stranger = order("PO2"), order("PO3", supplier="S2"), order("PO4")
+    stranger["source"] = "SHADOW-IT"
+    before = len(consume(cluster, "dlq.procurement.events"))
+    send(cluster, "procurement.events", line(wrong_key, 8, key="ACME|S2"), line(stranger, 8))
+    place = next(record["partition"] for record in consume(cluster, "procurement.events") if record["value"]["event_id"] == wrong_key["event_id"])
+    send(cluster, "procurement.events", line(wrong_partition, 8), options=["--partition", str((place + 1) % 4)])
+    with test("wrong key, wrong partition, unauthorised source: DLQ with that reason"):
+        found = {letter["value"]["event_id"]: letter["headers"]["kontor-reason"] for letter in dead_letters(cluster, "procurement.events", before + 3)}
+        assert found[wrong_key["event_id"]] == "KEY_MISMATCH", found
+        assert found[stranger["event_id"]] == "SOURCE_NOT_AUTHORISED", found
+        assert found[wrong_partition["event_id"]] == "WRONG_PARTITION", found
+
+
+def refused(cluster):
+    base = order("PO5")
+    received = receipt("GR5", "PO5")
+    send(cluster, "procurement.events", line(base, 10), line(received, 11), line(base, 12))
+    first = invoice("I5", "PO5")
+    again = dict(invoice("I5b", "PO5"), number="n--i5")
+    overflow = invoice("I6", "PO5", net="99999999999999.00", tax="0", total="99999999999999.00")
+    digits = invoice("I7", "PO5", net="1000.005", tax="190.00", total="1190.005")
+    tax = invoice("I8", "PO5", tax="100.00", total="1100.00")
+    unknown = invoice("I9", "PO-none")
+    send(cluster, "invoice.events", *[line(value, 13 + i) for i, value in enumerate([first, again, overflow, digits, tax, unknown])])
+    expected = [(first, "accepted", None), (again, "rejected", "DUPLICATE_DOCUMENT"), (overflow, "rejected", "AMOUNT_OVERFLOW"), (digits, "rejected", "CURRENCY_PRECISION"),
+                (tax, "rejected", "TAX_AMOUNT_WRONG"), (unknown, "parked", "ORDER_UNKNOWN")]
+    for value, outcome, reason in expected:
+        with test(f"{value['document']}: {outcome} {reason or ''}".rstrip()):
+            found = outcome_of(cluster, value)
+            assert found["outcome"] == outcome and (reason is None or reason in reasons(found)), found
+    with test("a repeated event id is a duplicate"):
+        def repeated():
+            found = [record["value"]["outcome"] for record in consume(cluster, "acknowledgments") if record["value"]["event_id"] == base["event_id"]]
+            return found if len(found) == 2 else None
+        assert wait_until(repeated, 20, "both acknowledgments", interval_s=0.2) == ["accepted", "duplicate"]
+
+
+def registry_down(cluster, processors):
+    waiting = order("PO-registry")
+    cluster.registry.kill()
+    with test("registry down: what is known goes on, processors stay up and start without it"):
+        for processor in processors:
+            processor.restart()
+        assert all(processor.alive() for processor in processors)
+    cluster.registry.start().wait_ready()
+    send(cluster, "procurement.events", line(waiting, 40))
+    with test("registry back: goes on"):
+        assert outcome_of(cluster, waiting)["outcome"] == "accepted"
+
+
+def main():
+    with Cluster(FOLDER) as cluster:
+        write_master(FOLDER / "small" / "master", master())
+        prepare(cluster, FOLDER / "small", partitions=4)
+        processors = [cluster.processor(binary, properties=MDM) for binary in PROCESSORS]
+        for processor in processors:
+            processor.start().wait_ready()
+        unreadable(cluster, processors)
+        misplaced(cluster)
+        refused(cluster)
+        registry_down(cluster, processors)
+        with test("nothing was lost: every event has one outcome"):
+            await_caught_up(processors)
+            summary = json.loads(cluster.kontor("status", "--format", "json").stdout)
+            assert summary["events_in"] == sum(summary[name] for name in ("accepted", "duplicate", "rejected", "held", "parked", "poison")), summary
+
+
+main()
+sys.exit(finish())

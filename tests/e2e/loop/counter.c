@@ -1,0 +1,37 @@
+#include "tests/e2e/loop/counter.h"
+
+#include "schemas/count_copy.h"
+#include "schemas/count_event.h"
+#include "schemas/count_state.h"
+
+enum { STORE_COUNTS };
+enum { OUTPUT_COPIES };
+
+static void envelope(struct decision *decision, const void *record, struct envelope *envelope) {
+    const struct count_event *event = record;
+    (void)decision;
+    *envelope = (struct envelope){.event_id = event->event_id, .source = event->source, .entity = event->entity, .partner = event->partner,
+                                  .correlation_id = SLICE(""), .number = event->event_id, .kind = "count", .document = {-1, {0}}};
+}
+
+static void decide(struct decision *decision, const void *record) {
+    const struct count_event *event = record;
+    const struct count_state *before = state_find(decision, STORE_COUNTS, event->partner);
+    struct count_state after = {(before ? before->count : 0) + 1};
+    if (refused(decision)) return;
+    struct count_state *stored = decision_alloc(decision, sizeof *stored);
+    *stored = after;
+    state_put(decision, STORE_COUNTS, event->partner, stored);
+    struct count_copy *copy = decision_alloc(decision, sizeof *copy);
+    *copy = (struct count_copy){event->event_id, event->partner, after.count};
+    emit(decision, OUTPUT_COPIES, (struct slice){0}, copy);
+}
+
+const struct processor counter_processor = {
+    .name = "counter",
+    .layout_version = 1,
+    .inputs = {{"count.left", &count_event_type, false, envelope, decide}, {"count.right", &count_event_type, false, envelope, decide}},
+    .tables = {MASTER_SOURCE_PERMISSIONS, END_OF_TABLES},
+    .stores = {{"counts", &count_state_type}},
+    .outputs = {{"count.copies", &count_copy_type, false}},
+};

@@ -1,0 +1,83 @@
+"""The real log through both processors: against the oracle, twice from nothing, and with everything killed under way."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from world import PROCESSORS, REPOSITORY, TABLES_SOURCE, await_caught_up, check_journals, differences, feed, outputs, prepare, sample  # noqa: E402
+from cluster import Cluster, finish, seed, test, wait_until  # noqa: E402
+
+FOLDER = REPOSITORY / "build" / "tests" / "e2e"
+
+
+def run(name, folder, disturb=None):
+    """Loads everything, starts the processors, waits; returns the outputs and kontor's summary."""
+    with Cluster(FOLDER / name) as cluster:
+        prepare(cluster, folder)
+        feed(cluster, folder)
+        processors = [cluster.processor(binary, properties=TABLES_SOURCE) for binary in PROCESSORS]
+        begun = time.monotonic()
+        for processor in processors:
+            processor.start()
+        if disturb:
+            disturb(cluster, processors)
+        await_caught_up(processors)
+        print(f"  {name}: {time.monotonic() - begun:.1f} s", flush=True)
+        summary = json.loads(cluster.kontor("status", "--format", "json").stdout)
+        stop_seconds = [processor.stop() for processor in processors]
+        return outputs(cluster), summary, stop_seconds
+
+
+def kill_at_random(chance, kills, broker_kills):
+    def disturb(cluster, processors):
+        plan = ["processor"] * kills + ["broker"] * broker_kills
+        chance.shuffle(plan)
+        for what in plan:
+            time.sleep(chance.uniform(0.1, 0.7))  # the fault's own moment, not a wait for something
+            if what == "broker":
+                cluster.broker.kill()
+                cluster.broker.start().wait_ready()
+            else:
+                victim = chance.choice(processors)
+                victim.kill()
+                victim.start()
+    return disturb
+
+
+def oracle(folder):
+    result = subprocess.run([REPOSITORY / "tests" / "oracle" / "oracle", folder], check=True, capture_output=True, text=True)
+    return json.loads(result.stdout)
+
+
+def main():
+    chance = random.Random(seed())
+    folder = sample()
+    first, summary, stop_seconds = run("first", folder)
+    with test("outcomes add up to the input"):
+        assert summary["events_in"] == sum(1 for topic in ("procurement.events", "invoice.events") for _ in open(folder / f"{topic}.jsonl"))
+        assert summary["events_in"] == sum(summary[outcome] for outcome in ("accepted", "duplicate", "rejected", "held", "parked", "poison"))
+    with test("every journal balances and is there once"):
+        check_journals(first)
+    with test("SIGTERM ends a processor in under 2 s"):
+        assert max(stop_seconds) < 2, stop_seconds
+    with test("the oracle agrees"):
+        expected = oracle(folder)
+        names = ("events_in", "accepted", "duplicate", "rejected", "held", "parked", "poison", "reasons", "journals", "journal_lines")
+        wrong = [f"{name}: oracle {expected[name]}, kontor {summary[name]}" for name in names if expected[name] != summary[name]]
+        assert not wrong, "; ".join(wrong)
+    with test("again from nothing: the same bytes"):
+        second, _, _ = run("second", folder)
+        found = differences(first, second)
+        assert not found, "\n".join(found)
+    with test("20 kills of processors and 3 of the broker: the same bytes"):
+        third, _, _ = run("killed", folder, kill_at_random(chance, 20, 3))
+        found = differences(first, third)
+        assert not found, "\n".join(found)
+
+
+main()
+sys.exit(finish())

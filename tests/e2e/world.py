@@ -1,0 +1,119 @@
+"""What the end-to-end suites share: the sample as a folder, a loaded cluster, its outputs in a form that can be compared."""
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
+from cluster import REPOSITORY, wait_until  # noqa: E402
+
+INPUTS = ("procurement.events", "invoice.events")
+PROCESSORS = ("kontor-procurement", "kontor-invoice")
+OUTPUTS = ("posting.commands.tryton", "acknowledgments", "commitments", "exceptions.rejected", "exceptions.held", "exceptions.parked",
+           "dlq.procurement.events", "dlq.invoice.events")
+TABLES_SOURCE = {"tables.source": "SAP-P2P"}
+
+
+def sample(part=None):
+    """The converted sample; part: only the first so many events, in the order of time over both topics."""
+    whole = REPOSITORY / "build" / "demo" / "sample"
+    source = REPOSITORY / "deploy" / "local" / "sample"
+    if not (whole / "conversion.json").exists():
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([source / "p2p-to-events", source / "p2p" / "events.jsonl.gz", source / "p2p" / "cases.jsonl.gz", whole], check=True,
+                       stdout=subprocess.DEVNULL)
+    if part is None:
+        return whole
+    folder = REPOSITORY / "build" / "tests" / f"sample-{part}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "master").exists():
+        (folder / "master").symlink_to(whole / "master")
+    lines = []
+    for order, topic in enumerate(INPUTS):
+        for number, line in enumerate(open(whole / f"{topic}.jsonl")):
+            lines.append((int(line[line.index(":") + 1:line.index(",")]), order, number, line))
+    lines.sort(key=lambda entry: entry[:3])
+    for order, topic in enumerate(INPUTS):
+        with open(folder / f"{topic}.jsonl", "w") as out:
+            out.writelines(entry[3] for entry in lines[:part] if entry[1] == order)
+    return folder
+
+
+def prepare(cluster, folder, partitions=None):
+    """Topics, schemas and master data."""
+    cluster.kontor("topics", "apply", *(["--partitions", str(partitions)] if partitions else []))
+    cluster.kontor("schemas", "register")
+    cluster.kontor("master", "load", folder / "master")
+
+
+def feed(cluster, folder):
+    for topic in INPUTS:
+        cluster.kontor("produce", topic, folder / f"{topic}.jsonl")
+
+
+def await_caught_up(processors, deadline_s=240):
+    """Until every processor has said so three times in a row."""
+    quiet = 0
+
+    def all_quiet():
+        nonlocal quiet
+        for processor in processors:
+            if not processor.alive():
+                raise RuntimeError(f"{processor.name} ended with {processor.process.returncode}\n{processor.log_tail()}")
+        quiet = quiet + 1 if all(processor.ready() and processor.caught_up() for processor in processors) else 0
+        return quiet >= 3
+    wait_until(all_quiet, deadline_s, "processors caught up", interval_s=0.1)
+
+
+def consume(cluster, topic, *options):
+    return [json.loads(line) for line in cluster.kontor("consume", topic, *options, deadline_s=240).stdout.splitlines()]
+
+
+def outputs(cluster, topics=OUTPUTS):
+    """Every output record's key and value, without its time and place: a multiset by topic."""
+    result = {}
+    for topic in topics:
+        lines = Counter()
+        for record in consume(cluster, topic):
+            headers = {name: value for name, value in (record.get("headers") or {}).items() if name not in ("kontor-time",)}
+            lines[json.dumps([record["key"], headers, record["value"]], sort_keys=True)] += 1
+        result[topic] = lines
+    return result
+
+
+def differences(expected, found, most=3):
+    """Texts of what differs, a few for each topic; none when both are equal."""
+    texts = []
+    for topic in expected:
+        lost, extra = expected[topic] - found[topic], found[topic] - expected[topic]
+        if lost or extra:
+            texts.append(f"{topic}: {sum(lost.values())} lost, {sum(extra.values())} too many")
+            texts += [f"  lost {line[:600]}" for line in list(lost)[:most]] + [f"  extra {line[:600]}" for line in list(extra)[:most]]
+    return texts
+
+
+def finals(all_outputs):
+    """What must agree however the topics were fed: every event's newest outcome, and the balance of every account."""
+    outcomes = {}
+    for line in all_outputs["acknowledgments"]:
+        value = json.loads(line)[2]
+        outcomes.setdefault(value["origin"], set()).add(value["outcome"])
+    return outcomes
+
+
+def check_journals(all_outputs):
+    """Every journal balances in both currencies, and no idempotency key comes twice."""
+    from decimal import Decimal
+    keys = Counter()
+    for line, times in all_outputs["posting.commands.tryton"].items():
+        journal = json.loads(line)[2]
+        keys[journal["idempotency_key"]] += times
+        for amount in ("amount", "functional"):
+            sums = {"debit": Decimal(0), "credit": Decimal(0)}
+            for entry in journal["lines"]:
+                sums[entry["side"]] += Decimal(entry[amount])
+            assert sums["debit"] == sums["credit"], f"{journal['idempotency_key']}: {amount} {sums}"
+    doubled = [key for key, times in keys.items() if times > 1]
+    assert not doubled, f"{len(doubled)} journals more than once, for example {doubled[:3]}"
