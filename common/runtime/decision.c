@@ -38,6 +38,8 @@ void *decision_alloc(struct decision *decision, size_t size) {
     return memory;
 }
 
+bool decision_voided(const struct decision *decision) { return decision->voided; }
+
 struct slice decision_format(struct decision *decision, const char *format, ...) {
     va_list arguments, again;
     va_start(arguments, format);

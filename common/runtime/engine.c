@@ -412,8 +412,8 @@ static void decide_new(struct decision *decision) {
         park(decision, 0, NULL, PARKED_STATUS_BEHIND);
         outcome = OUTCOME_PARKED;
     } else {
-        if (envelope->overtakes && establishing_void(decision)) report(decision, REASON_NO_EFFECT, "", "cancelled what waited");
-        else decision->input->decide(decision, decision->record);
+        decision->voided = envelope->overtakes && establishing_void(decision);
+        decision->input->decide(decision, decision->record);
         outcome = conclude_new(decision);
         if (envelope->overtakes) parking_trigger_document(decision, STORE_FIRST + envelope->cancels.store, envelope->cancels.key);
     }

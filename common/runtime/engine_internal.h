@@ -116,6 +116,7 @@ struct decision {
     struct emission *first_emission, **last_emission;
     int64_t table_limit_ms, state_limit_ms, table_offsets[MASTER_COUNT];
     enum reason_class heaviest;
+    bool voided;                        /* the event cancelled what waited to establish its document */
     enum engine_result failure;
     struct error *error;
     jmp_buf *escape;

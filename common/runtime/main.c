@@ -130,7 +130,7 @@ static enum step await_topics(struct process *process, struct fatal_cause *fatal
 static enum step await_schemas(struct process *process, struct fatal_cause *fatal) {
     struct error error = {{0}};
     while (!signals_stopping()) {
-        switch (schemas_prepare(process->schemas, process->processor, &error)) {
+        switch (schemas_prepare(process->schemas, process->processor, process->topics->erps, &error)) {
         case REGISTRY_FOUND: return STEP_DONE;
         case REGISTRY_UNREACHABLE: say_unready(process, "schema registry", &error); break;
         case REGISTRY_UNKNOWN: case REGISTRY_REFUSED: case REGISTRY_NOT_AVRO: case REGISTRY_CHANGED:

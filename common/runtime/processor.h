@@ -99,6 +99,10 @@ const void *state_find(struct decision *decision, int store, struct slice key);
 /* A record that emit() returned, from this or an earlier version of ours. Never NULL: what cannot be read stops the processor. */
 const void *emitted(struct decision *decision, int output, struct slice bytes);
 
+/* Whether this event, a cancellation, has just voided what waited to establish the document: it is to be accepted (NO_EFFECT), and nothing of what the document
+ * never became is to be checked. */
+bool decision_voided(const struct decision *decision);
+
 /* ---- what it may answer: first the reasons ---- */
 
 /* Reports a reason with its usual class. text: what was found and what was expected, for people; "" when the reason says it all. */

@@ -6,7 +6,7 @@
 
 enum { READERS_MAXIMUM = INPUTS_MAXIMUM + 4, OWN_MAXIMUM = OUTPUTS_MAXIMUM + INPUTS_MAXIMUM + 8 };
 
-struct own_schema { char topic[256]; const struct codec_type *type; uint32_t id; };
+struct own_schema { char topic[256]; const struct codec_type *type; bool per_erp; uint32_t id; };
 
 struct schemas {
     struct registry *registry;
@@ -34,20 +34,22 @@ void schemas_close(struct schemas *schemas) {
 
 static void add_own(void *context, const char *topic, const struct codec_type *type, bool per_erp) {
     struct schemas *schemas = context;
-    (void)per_erp;
     if (!type || schemas->own_count == OWN_MAXIMUM) return;
     struct own_schema *own = &schemas->own[schemas->own_count++];
     snprintf(own->topic, sizeof own->topic, "%s", topic);
     own->type = type;
+    own->per_erp = per_erp;
 }
 
-enum registry_result schemas_prepare(struct schemas *schemas, const struct processor *processor, struct error *error) {
+enum registry_result schemas_prepare(struct schemas *schemas, const struct processor *processor, const char *erps, struct error *error) {
     schemas->own_count = 0;
     engine_outputs(processor, add_own, schemas);
     for (size_t i = 0; i < schemas->own_count; i++) {
         struct own_schema *own = &schemas->own[i];
         char subject[300];
-        snprintf(subject, sizeof subject, "%s-value", own->topic);
+        /* Every ERP's topic has the same schema, and the same text has the same id: one subject stands for all. */
+        if (own->per_erp) snprintf(subject, sizeof subject, "%s.%.*s-value", own->topic, (int)strcspn(erps, ","), erps);
+        else snprintf(subject, sizeof subject, "%s-value", own->topic);
         enum registry_result result = registry_lookup_id(schemas->registry, subject, own->type->schema, &own->id, error);
         if (result == REGISTRY_FOUND) continue;
         error_prefix(error, "schema of subject %s%s", subject, result == REGISTRY_UNREACHABLE ? "" : " (see `kontor schemas register`)");

@@ -11,7 +11,7 @@ MUST_CHECK bool schemas_open(struct schemas **schemas, struct registry *registry
 void schemas_close(struct schemas *schemas);
 
 /* Looks up the id of every output's schema, subject <topic>-value. FOUND; UNREACHABLE: ask again; else error says what to do. */
-enum registry_result schemas_prepare(struct schemas *schemas, const struct processor *processor, struct error *error);
+enum registry_result schemas_prepare(struct schemas *schemas, const struct processor *processor, const char *erps, struct error *error);
 /* For engine_options. */
 struct engine_schemas schemas_for_engine(struct schemas *schemas);
 /* Whether the registry has given a known id another meaning: the process must stop. The text says which, NULL: no. */

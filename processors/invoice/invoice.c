@@ -155,6 +155,18 @@ static void decide_cancelled(struct invoice *invoice) {
     order_book_put(&invoice->book);
 }
 
+/* Cancelled before it was posted: what was announced of it is over, its number is free. */
+static void decide_voided(struct invoice *invoice) {
+    const struct envelope *envelope = decision_envelope(invoice->decision);
+    const struct invoice_state *announced = state_find(invoice->decision, STORE_INVOICES, envelope->cancels.key);
+    struct invoice_state state = announced ? *announced : (struct invoice_state){0};
+    if (state.number_key.length) state_remove(invoice->decision, STORE_NUMBERS, state.number_key);
+    state.status = INVOICE_STATUS_CANCELLED;
+    state.number_key = (struct slice){0};
+    state_put(invoice->decision, STORE_INVOICES, envelope->cancels.key, &state);
+    report(invoice->decision, REASON_NO_EFFECT, "", "cancelled what waited");
+}
+
 static void decide_block(struct invoice *invoice, bool block) {
     const struct invoice_state *state = invoice->state;
     if (block && !state) report(invoice->decision, REASON_ORIGINAL_UNKNOWN, "document", "");
@@ -196,6 +208,7 @@ static void decide_invoice(struct decision *decision, const void *record) {
     const struct invoice_event *event = record;
     struct invoice invoice = {.decision = decision, .event = event, .key = invoice_key(decision, event, event->document),
         .tax_date = event->has_tax_date ? event->tax_date : event->document_date, .book = {.decision = decision, .store = STORE_ORDERS}};
+    if (decision_voided(decision)) { decide_voided(&invoice); return; }
     const bool amounts = event->has_total || event->lines.count, told = event->kind == INVOICE_KIND_STATUS || event->kind == INVOICE_KIND_UNKNOWN || event->kind == INVOICE_KIND_DEBIT_MEMO;
     const bool posts = !told && event->kind != INVOICE_KIND_BLOCKED && event->kind != INVOICE_KIND_UNBLOCKED;
     facts_establish(decision, (struct facts_given){.has_posting_date = event->has_posting_date, .posting_date = event->posting_date,

@@ -312,6 +312,7 @@ static bool has_amounts(const struct procurement_event *event) {
 
 void order_event_decide(struct decision *decision, const struct procurement_event *event, const struct order_declaration *declaration) {
     if (declaration->follows && !followed(event->kind)) return;
+    if (decision_voided(decision)) { report(decision, REASON_NO_EFFECT, "", "cancelled what waited"); return; }
     struct order_event order = {.decision = decision, .declaration = declaration, .event = event, .book = {.decision = decision, .store = declaration->orders}};
     const bool posts = event->kind == PROCUREMENT_KIND_GOODS_RECEIVED || event->kind == PROCUREMENT_KIND_GOODS_RECEIPT_CANCELLED;
     facts_establish(decision, (struct facts_given){.has_posting_date = event->has_posting_date, .posting_date = event->posting_date,
