@@ -14,7 +14,10 @@ enum {
     NUDGE_MS = 10,
     NUDGE_PARTITIONS = 16,
     COMMITTED_TIMEOUT_MS = 500,
-    API_LEAVE_GROUP = 13
+    TROUBLE_MS = 60000,     /* how long after a lost answer being fenced may be our own doing */
+    RENEWALS_MAXIMUM = 5,   /* within RENEWALS_MS */
+    RENEWALS_MS = 600000,
+    API_JOIN_GROUP = 11, API_HEARTBEAT = 12, API_LEAVE_GROUP = 13, API_SYNC_GROUP = 14
 };
 
 struct source {
@@ -34,8 +37,11 @@ struct consumer {
     bool *owned;                    /* by partition */
     rd_kafka_topic_partition_list_t *wanted;    /* the assignment, NULL: none */
     bool settled;                   /* ... is being fetched */
-    bool revoked, failed;
+    bool revoked, failed, fenced;
     struct fatal_cause failure;
+    atomic_llong trouble_ms;        /* when the group's coordinator last left a request without an answer */
+    int renewals;
+    int64_t renewals_since_ms;
     void *generation;               /* the group metadata at the assignment, as bytes */
     size_t generation_size;
     rd_kafka_topic_partition_list_t *hungry;    /* partitions to nudge the brokers for */
@@ -275,54 +281,12 @@ bool consumer_rewind(struct consumer *consumer, int timeout_ms) {
 
 /* ---- the client ---- */
 
-static void take_group_error(struct consumer *consumer, const rd_kafka_message_t *message) {
-    char text[400];
-    if (message->err != RD_KAFKA_RESP_ERR__FATAL) {
-        if (message->err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && message->err != RD_KAFKA_RESP_ERR__TRANSPORT)
-            log_warning("group_error", "%s", rd_kafka_message_errstr(message));
-        error_set(&consumer->reason, "%s", rd_kafka_message_errstr(message));
-        return;
-    }
-    rd_kafka_resp_err_t err = rd_kafka_fatal_error(consumer->client, text, sizeof text);
-    bool twin = err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
-    char whole[512];
-    snprintf(whole, sizeof whole, twin ? "another process has joined group %s under the name %s: give each instance its own instance.name (%s)" : "group %s, member %s: %s",
-             consumer->options.group, consumer->options.instance, text);
-    fail(consumer, twin ? EXIT_TWIN : EXIT_RUN, whole);
-}
-
-enum step consumer_poll(struct consumer *consumer, struct consumer_change *change, struct fatal_cause *fatal) {
-    *change = (struct consumer_change){0};
-    rd_kafka_message_t *message;
-    while ((message = rd_kafka_consumer_poll(consumer->client, 0))) {
-        if (message->err) take_group_error(consumer, message);
-        rd_kafka_message_destroy(message);
-    }
-    if (consumer->wanted && !consumer->settled && assign_from_committed(consumer, COMMITTED_TIMEOUT_MS)) {
-        consumer->settled = change->assigned = true;
-        consumer->reason.text[0] = 0;
-        client_reached(&consumer->events);
-    }
-    change->revoked = consumer->revoked;
-    consumer->revoked = false;
-    nudge(consumer);
-    if (!consumer->failed) return STEP_DONE;
-    *fatal = consumer->failure;
-    return STEP_FATAL;
-}
-
-bool consumer_owns(const struct consumer *consumer, int32_t partition) { return consumer->settled && consumer->owned[partition]; }
-bool consumer_is_assigned(const struct consumer *consumer) { return consumer->settled; }
-const char *consumer_reason(const struct consumer *consumer) {
-    if (consumer->settled) return "";
-    return consumer->reason.text[0] ? consumer->reason.text : "the group has not assigned partitions yet";
-}
-
 static rd_kafka_resp_err_t request_ended(rd_kafka_t *client, int socket, const char *broker, int32_t broker_id, int16_t api, int16_t version,
                                          int32_t correlation, size_t size, int64_t round_trip, rd_kafka_resp_err_t err, void *opaque) {
-    (void)client, (void)socket, (void)broker, (void)broker_id, (void)version, (void)correlation, (void)size, (void)round_trip, (void)err;
+    (void)client, (void)socket, (void)broker, (void)broker_id, (void)version, (void)correlation, (void)size, (void)round_trip;
     struct consumer *consumer = opaque;
     if (api == API_LEAVE_GROUP) atomic_store(&consumer->left, true);
+    if (err && (api == API_JOIN_GROUP || api == API_HEARTBEAT || api == API_SYNC_GROUP)) atomic_store(&consumer->trouble_ms, clock_monotonic_ms());
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -367,6 +331,94 @@ static bool subscribe(struct consumer *consumer, struct error *error) {
     return !err || error_set(error, "subscribing to the inputs: %s", rd_kafka_err2str(err));
 }
 
+static void stop_client(struct consumer *consumer) {
+    size_t count = (size_t)consumer->options.partition_count * consumer->options.topic_count;
+    forget_assignment(consumer);
+    for (size_t i = 0; i < count; i++) {
+        if (!consumer->sources[i].queue) continue;
+        rd_kafka_queue_io_event_enable(consumer->sources[i].queue, -1, NULL, 0);
+        rd_kafka_queue_destroy(consumer->sources[i].queue);
+        consumer->sources[i].queue = NULL;
+    }
+    if (consumer->group_queue) {
+        rd_kafka_queue_io_event_enable(consumer->group_queue, -1, NULL, 0);
+        rd_kafka_queue_destroy(consumer->group_queue);
+        consumer->group_queue = NULL;
+    }
+    if (consumer->client) rd_kafka_destroy_flags(consumer->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    consumer->client = NULL;
+}
+
+static bool renew_client(struct consumer *consumer, struct fatal_cause *fatal) {
+    struct error error;
+    log_warning("member_renewed", "the group takes this member for another of the same name, after a lost session: joining it anew");
+    stop_client(consumer);
+    consumer->fenced = false;
+    consumer->revoked = true;
+    if (start_client(consumer, &error) && subscribe(consumer, &error)) return true;
+    fatal_because(fatal, EXIT_RUN, "%.500s", error.text);
+    return false;
+}
+
+/* After a session that was lost to the network librdkafka joins anew as the same static member, and a request of the old membership that is answered late
+ * is told that it was fenced: by ourselves. Without such trouble it is a twin. */
+static bool may_be_our_own_doing(struct consumer *consumer) {
+    int64_t now = clock_monotonic_ms(), trouble = atomic_load(&consumer->trouble_ms);
+    if (now - consumer->renewals_since_ms > RENEWALS_MS) {
+        consumer->renewals = 0;
+        consumer->renewals_since_ms = now;
+    }
+    return trouble && now - trouble < TROUBLE_MS && consumer->renewals++ < RENEWALS_MAXIMUM;
+}
+
+static void take_group_error(struct consumer *consumer, const rd_kafka_message_t *message) {
+    char text[400];
+    if (message->err != RD_KAFKA_RESP_ERR__FATAL) {
+        if (message->err != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && message->err != RD_KAFKA_RESP_ERR__TRANSPORT)
+            log_warning("group_error", "%s", rd_kafka_message_errstr(message));
+        error_set(&consumer->reason, "%s", rd_kafka_message_errstr(message));
+        return;
+    }
+    rd_kafka_resp_err_t err = rd_kafka_fatal_error(consumer->client, text, sizeof text);
+    bool twin = err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+    if (twin && may_be_our_own_doing(consumer)) {
+        consumer->fenced = true;
+        return;
+    }
+    char whole[512];
+    snprintf(whole, sizeof whole, twin ? "another process has joined group %s under the name %s: give each instance its own instance.name (%s)" : "group %s, member %s: %s",
+             consumer->options.group, consumer->options.instance, text);
+    fail(consumer, twin ? EXIT_TWIN : EXIT_RUN, whole);
+}
+
+enum step consumer_poll(struct consumer *consumer, struct consumer_change *change, struct fatal_cause *fatal) {
+    *change = (struct consumer_change){0};
+    rd_kafka_message_t *message;
+    while ((message = rd_kafka_consumer_poll(consumer->client, 0))) {
+        if (message->err) take_group_error(consumer, message);
+        rd_kafka_message_destroy(message);
+    }
+    if (consumer->fenced && !renew_client(consumer, fatal)) return STEP_FATAL;
+    if (consumer->wanted && !consumer->settled && assign_from_committed(consumer, COMMITTED_TIMEOUT_MS)) {
+        consumer->settled = change->assigned = true;
+        consumer->reason.text[0] = 0;
+        client_reached(&consumer->events);
+    }
+    change->revoked = consumer->revoked;
+    consumer->revoked = false;
+    nudge(consumer);
+    if (!consumer->failed) return STEP_DONE;
+    *fatal = consumer->failure;
+    return STEP_FATAL;
+}
+
+bool consumer_owns(const struct consumer *consumer, int32_t partition) { return consumer->settled && consumer->owned[partition]; }
+bool consumer_is_assigned(const struct consumer *consumer) { return consumer->settled; }
+const char *consumer_reason(const struct consumer *consumer) {
+    if (consumer->settled) return "";
+    return consumer->reason.text[0] ? consumer->reason.text : "the group has not assigned partitions yet";
+}
+
 bool consumer_open(struct consumer **result, const struct consumer_options *options, struct error *error) {
     struct consumer *consumer = calloc(1, sizeof *consumer);
     if (!consumer) return error_set(error, "out of memory");
@@ -394,18 +446,7 @@ static void leave_group(struct consumer *consumer, int timeout_ms) {
 void consumer_close(struct consumer *consumer, bool leave, int timeout_ms) {
     if (!consumer) return;
     if (consumer->client && leave) leave_group(consumer, timeout_ms);
-    size_t count = consumer->sources && consumer->owned ? (size_t)consumer->options.partition_count * consumer->options.topic_count : 0;
-    if (count) forget_assignment(consumer);
-    for (size_t i = 0; i < count; i++) {
-        if (!consumer->sources[i].queue) continue;
-        rd_kafka_queue_io_event_enable(consumer->sources[i].queue, -1, NULL, 0);
-        rd_kafka_queue_destroy(consumer->sources[i].queue);
-    }
-    if (consumer->group_queue) {
-        rd_kafka_queue_io_event_enable(consumer->group_queue, -1, NULL, 0);
-        rd_kafka_queue_destroy(consumer->group_queue);
-    }
-    if (consumer->client) rd_kafka_destroy_flags(consumer->client, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    if (consumer->sources && consumer->owned) stop_client(consumer);
     rd_kafka_topic_partition_list_destroy(consumer->hungry);
     free(consumer->sources);
     free(consumer->owned);

@@ -263,6 +263,7 @@ const void *emitted(struct decision *decision, int output, struct slice bytes) {
     if (answer != SCHEMA_READABLE) decision_fail(decision, ENGINE_FATAL, "a kept %s of schema id %u cannot be read: %s", type->name, schema_id, error.text);
     void *record = decision_alloc(decision, type->size);
     enum codec_result result = codec_decode(plan, payload.data, payload.length, &engine->arena, record);
+    if (result == CODEC_NO_MEMORY) decision_fail(decision, ENGINE_ABORT, "out of batch memory (batch.memory.bytes)");
     if (result != CODEC_OK) decision_fail(decision, ENGINE_FATAL, "a kept %s cannot be read: %s", type->name, codec_result_text(result));
     return record;
 }

@@ -129,7 +129,7 @@ static bool task_load(struct task *task, struct error *error) {
     uint32_t count;
     enum state_result result = state_get(task->state, (struct slice){clock_key, sizeof clock_key}, &body, error);
     if (result == STATE_FAILED) return false;
-    if (result == STATE_CORRUPT || (result == STATE_FOUND && !overlay_decode(engine, STORE_ENGINE, body, &object, &event_ids, &count)))
+    if (result == STATE_CORRUPT || (result == STATE_FOUND && overlay_decode(engine, STORE_ENGINE, body, &object, &event_ids, &count) != ENGINE_DONE))
         return error_set(error, "partition %d: the task's clock cannot be read from the state", task->partition);
     const struct task_clock *clock = object;
     if (clock) {
@@ -268,6 +268,7 @@ static void record_read(struct decision *decision, bool from_parking) {
     }
     void *record = decision_alloc(decision, decision->input->type->size);
     enum codec_result result = codec_decode(plan, payload.data, payload.length, &engine->arena, record);
+    if (result == CODEC_NO_MEMORY) decision_fail(decision, ENGINE_ABORT, "out of batch memory (batch.memory.bytes)");
     if (result != CODEC_OK) {
         report(decision, REASON_DECODE_FAILED, "", "schema id %u: %s", schema_id, codec_result_text(result));
         return;
@@ -397,6 +398,16 @@ static int conclude_new(struct decision *decision) {
     return OUTCOME_POISON;
 }
 
+/* Whether one of the document's waiting events would establish it. If none would, what waits does so for the document itself, or could not do without it:
+ * an event that establishes the document must not wait behind. */
+static bool establishing_waits(struct decision *decision, struct document document) {
+    for (uint64_t from = 0, sequence; (sequence = parking_first_of(decision->task, STORE_FIRST + document.store, document.key, from)) != INDEX_NONE; from = sequence + 1) {
+        const struct parked_event *parked = parking_find(decision, sequence);
+        if (parked && parked->establishes) return true;
+    }
+    return false;
+}
+
 /* A record that was read and is to be trusted. */
 static void decide_new(struct decision *decision) {
     const struct envelope *envelope = &decision->envelope;
@@ -407,7 +418,7 @@ static void decide_new(struct decision *decision) {
     if (tracked && overlay_has_seen(overlay_find(decision, STORE_FIRST + document.store, document.key), decision->event_hash)) {
         report(decision, REASON_DUPLICATE_EVENT, "event_id", "");
         outcome = conclude_new(decision);
-    } else if (waits && !envelope->overtakes) {
+    } else if (waits && !envelope->overtakes && (!envelope->establishes || establishing_waits(decision, document))) {
         report(decision, REASON_OUT_OF_ORDER, "", "");
         park(decision, 0, NULL, PARKED_STATUS_BEHIND);
         outcome = OUTCOME_PARKED;
@@ -416,6 +427,7 @@ static void decide_new(struct decision *decision) {
         decision->input->decide(decision, decision->record);
         outcome = conclude_new(decision);
         if (envelope->overtakes) parking_trigger_document(decision, STORE_FIRST + envelope->cancels.store, envelope->cancels.key);
+        else if (waits && outcome == OUTCOME_ACCEPTED) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
     }
     if (!decision->input->follows) batch_count(decision, outcome);
 }
@@ -616,7 +628,7 @@ static bool header_send(struct engine *engine, struct task *task, struct error *
 enum engine_result engine_seal(struct engine *engine, struct error *error) {
     enum engine_result result = clocks_put(engine, error);
     if (result != ENGINE_DONE) return result;
-    if (!overlay_seal(engine, error)) return engine->scratch.failed || arena_used(&engine->arena) > engine->options.batch_memory / 2 ? ENGINE_ABORT : ENGINE_FATAL;
+    if ((result = overlay_seal(engine, error)) != ENGINE_DONE) return result;
     for (struct task *task = engine->tasks; task; task = task->next)
         if (task->touched && task->header_missing && !header_send(engine, task, error)) return ENGINE_ABORT;
     for (struct overlay_entry *entry = engine->overlay.first_dirty; entry; entry = entry->next_dirty)

@@ -128,15 +128,15 @@ void decision_begin(struct decision *decision, struct engine *engine, struct tas
 enum verdict decision_verdict(const struct decision *decision);
 void decision_report_missing(struct decision *decision, struct parked_missing missing);
 
-/* ---- overlay.c; all but the last two leave by decision_fail when they cannot ---- */
+/* ---- overlay.c; find and saw leave by decision_fail when they cannot ---- */
 struct overlay_entry *overlay_find(struct decision *decision, int wire_store, struct slice key);
 void overlay_put(struct engine *engine, struct overlay_entry *entry, const void *object);
 void overlay_saw(struct decision *decision, struct overlay_entry *entry, uint64_t event_hash);
 bool overlay_has_seen(const struct overlay_entry *entry, uint64_t event_hash);
-MUST_CHECK bool overlay_seal(struct engine *engine, struct error *error);
+MUST_CHECK enum engine_result overlay_seal(struct engine *engine, struct error *error);
 void overlay_reset(struct engine *engine);
-/* The body of a sealed value: our record (NULL: none) and event ids. */
-MUST_CHECK bool overlay_decode(struct engine *engine, int wire_store, struct slice body, const void **object, const uint64_t **event_ids, uint32_t *count);
+/* The body of a sealed value: our record (NULL: none) and event ids. ENGINE_REBUILD: it cannot be read; ENGINE_ABORT: memory is out. */
+MUST_CHECK enum engine_result overlay_decode(struct engine *engine, int wire_store, struct slice body, const void **object, const uint64_t **event_ids, uint32_t *count);
 
 /* ---- parking.c ---- */
 MUST_CHECK bool parking_load(struct task *task, struct error *error);

@@ -25,37 +25,39 @@ static bool slots_grow(struct overlay *overlay) {
     return true;
 }
 
-bool overlay_decode(struct engine *engine, int wire_store, struct slice body, const void **object, const uint64_t **event_ids, uint32_t *count) {
+enum engine_result overlay_decode(struct engine *engine, int wire_store, struct slice body, const void **object, const uint64_t **event_ids, uint32_t *count) {
     /* body: one byte with the number of event ids (255: two more bytes follow), the ids, then, if anything is left, the record. */
     const unsigned char *bytes = (const unsigned char *)body.data;
     size_t at = 1, ids;
-    if (body.length < 1) return false;
+    if (body.length < 1) return ENGINE_REBUILD;
     ids = bytes[0];
     if (ids == 255) {
-        if (body.length < 3) return false;
+        if (body.length < 3) return ENGINE_REBUILD;
         ids = (size_t)bytes[1] << 8 | bytes[2];
         at = 3;
     }
-    if (ids > EVENT_IDS_MAXIMUM || body.length - at < ids * sizeof(uint64_t)) return false;
+    if (ids > EVENT_IDS_MAXIMUM || body.length - at < ids * sizeof(uint64_t)) return ENGINE_REBUILD;
     uint64_t *copy = NULL;
     if (ids) {
         copy = arena_alloc(&engine->arena, ids * sizeof *copy);
-        if (!copy) return false;
+        if (!copy) return ENGINE_ABORT;
         memcpy(copy, bytes + at, ids * sizeof *copy);
         at += ids * sizeof *copy;
     }
     *event_ids = copy;
     *count = (uint32_t)ids;
     *object = NULL;
-    if (at == body.length) return true;
+    if (at == body.length) return ENGINE_DONE;
     const struct codec_type *type = engine->store_types[wire_store];
     /* The record outlives LMDB's page: its strings must not point there. */
     char *bytes_kept = arena_copy(&engine->arena, bytes + at, body.length - at);
     void *record = arena_alloc(&engine->arena, type->size);
-    if (!bytes_kept || !record) return false;
-    if (codec_decode(engine->store_plans[wire_store], bytes_kept, body.length - at, &engine->arena, record) != CODEC_OK) return false;
-    *object = record;
-    return true;
+    if (!bytes_kept || !record) return ENGINE_ABORT;
+    switch (codec_decode(engine->store_plans[wire_store], bytes_kept, body.length - at, &engine->arena, record)) {
+    case CODEC_OK: *object = record; return ENGINE_DONE;
+    case CODEC_NO_MEMORY: return ENGINE_ABORT;
+    default: return ENGINE_REBUILD;
+    }
 }
 
 static void entry_load(struct decision *decision, struct overlay_entry *entry, int wire_store) {
@@ -67,8 +69,9 @@ static void entry_load(struct decision *decision, struct overlay_entry *entry, i
     case STATE_CORRUPT: decision_fail(decision, ENGINE_REBUILD, "state of partition %d: a record's checksum is wrong", entry->task->partition);
     case STATE_FAILED: decision_fail(decision, ENGINE_FATAL, "%s", error.text);
     }
-    if (!overlay_decode(decision->engine, wire_store, body, &entry->object, &entry->event_ids, &entry->event_id_count))
-        decision_fail(decision, ENGINE_REBUILD, "state of partition %d: a record cannot be read, or memory is out", entry->task->partition);
+    enum engine_result result = overlay_decode(decision->engine, wire_store, body, &entry->object, &entry->event_ids, &entry->event_id_count);
+    if (result == ENGINE_ABORT) decision_fail(decision, result, "out of batch memory (batch.memory.bytes)");
+    if (result != ENGINE_DONE) decision_fail(decision, result, "state of partition %d: a record cannot be read", entry->task->partition);
 }
 
 struct overlay_entry *overlay_find(struct decision *decision, int wire_store, struct slice key) {
@@ -130,10 +133,10 @@ void overlay_saw(struct decision *decision, struct overlay_entry *entry, uint64_
     entry_soil(decision->engine, entry);
 }
 
-static bool entry_seal(struct engine *engine, struct overlay_entry *entry, struct error *error) {
+static enum engine_result entry_seal(struct engine *engine, struct overlay_entry *entry, struct error *error) {
     struct buffer *scratch = &engine->scratch;
     buffer_reset(scratch);
-    if (!entry->object && !entry->event_id_count) { entry->sealed = (struct slice){0}; return true; }
+    if (!entry->object && !entry->event_id_count) { entry->sealed = (struct slice){0}; return ENGINE_DONE; }
     unsigned char count[3] = {(unsigned char)entry->event_id_count};
     size_t count_length = 1;
     if (entry->event_id_count >= 255) {
@@ -147,18 +150,21 @@ static bool entry_seal(struct engine *engine, struct overlay_entry *entry, struc
     bool ok = buffer_append(scratch, seal, sizeof seal) && buffer_append(scratch, count, count_length) &&
               buffer_append(scratch, entry->event_ids, entry->event_id_count * sizeof *entry->event_ids) &&
               (!entry->object || codec_encode(engine->store_types[store], entry->object, scratch));
-    if (!ok) return error_set(error, "a record of store %d cannot be encoded (%s)", store, scratch->failed ? "out of memory" : "a value has no place in its schema");
+    if (!ok) {
+        error_set(error, "a record of store %d cannot be encoded (%s)", store, scratch->failed ? "out of memory" : "a value has no place in its schema");
+        return scratch->failed ? ENGINE_ABORT : ENGINE_FATAL;
+    }
     state_seal(scratch->data, scratch->length, entry->key, (uint8_t)engine->processor->layout_version);
     char *kept = arena_copy(&engine->arena, scratch->data, scratch->length);
-    if (!kept) return error_set(error, "out of batch memory");
+    if (!kept) { error_set(error, "out of batch memory (batch.memory.bytes)"); return ENGINE_ABORT; }
     entry->sealed = (struct slice){kept, scratch->length};
-    return true;
+    return ENGINE_DONE;
 }
 
-bool overlay_seal(struct engine *engine, struct error *error) {
-    for (struct overlay_entry *entry = engine->overlay.first_dirty; entry; entry = entry->next_dirty)
-        if (!entry_seal(engine, entry, error)) return false;
-    return true;
+enum engine_result overlay_seal(struct engine *engine, struct error *error) {
+    enum engine_result result = ENGINE_DONE;
+    for (struct overlay_entry *entry = engine->overlay.first_dirty; entry && result == ENGINE_DONE; entry = entry->next_dirty) result = entry_seal(engine, entry, error);
+    return result;
 }
 
 void overlay_reset(struct engine *engine) {

@@ -137,10 +137,9 @@ static bool load_one(void *context, struct slice key, struct slice body) {
     const void *object;
     const uint64_t *event_ids;
     uint32_t count;
-    if (key.length != 9 || !overlay_decode(engine, STORE_PARKED, body, &object, &event_ids, &count) || !object) {
-        loading->unreadable = true;
-        return false;
-    }
+    enum engine_result result = key.length == 9 ? overlay_decode(engine, STORE_PARKED, body, &object, &event_ids, &count) : ENGINE_REBUILD;
+    if (result == ENGINE_ABORT) return !(loading->failed = true);
+    if (result != ENGINE_DONE || !object) return !(loading->unreadable = true);
     const struct parked_event *parked = object;
     struct task *task = loading->task;
     uint64_t sequence = sequence_read((struct slice){key.data + 1, 8});
