@@ -179,7 +179,7 @@ class Task:
                 waiting.append(event)
         if event.limit is None:
             days = decision.tolerance["receipt_wait_days" if decision.waits_for_order_or_receipt() else "wait_days"]
-            event.limit = event.time + days * DAY_MS
+            event.limit = self.stream_time + days * DAY_MS
             heapq.heappush(self.limits, (event.limit, event.taken, event))
         elif event.limit <= self.stream_time:        # its wait has ended once already; decided anew, it does not wait for longer
             heapq.heappush(self.limits, (event.limit, event.taken, event))
