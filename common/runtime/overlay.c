@@ -174,4 +174,5 @@ void overlay_reset(struct engine *engine) {
     overlay->first_dirty = NULL;
     overlay->last_dirty = NULL;
     arena_reset(&engine->arena);
+    tables_trim(engine->options.tables);   /* no row that was looked up is needed any more */
 }

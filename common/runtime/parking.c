@@ -254,7 +254,9 @@ static bool look_one_up(void *context, struct slice key, uint64_t first) {
         struct table_row row;
         memcpy(&date, key.data + 3, sizeof date);
         const struct slice id = {key.data + 7, key.length - 7};
-        if (position >= 0 && tables_find(task->engine->options.tables, (size_t)position, id, date, &row) != TABLE_FOUND) return true;
+        enum table_result result = position < 0 ? TABLE_MISSING : tables_find(task->engine->options.tables, (size_t)position, id, date, &row);
+        if (result == TABLE_FAILED) return !(looking->failed = true);
+        if (result != TABLE_FOUND) return true;
     }
     if (looking->count == looking->capacity) {
         size_t capacity = looking->capacity ? looking->capacity * 2 : 64;
@@ -285,7 +287,7 @@ bool parking_look_up(struct task *task, struct error *error) {
         free(looking.found[i].key);
     }
     free(looking.found);
-    if (looking.failed) return error_set(error, "partition %d: out of memory for the events that wait", task->partition);
+    if (looking.failed) return error_set(error, "partition %d: out of memory, or a damaged table, while looking up what waits", task->partition);
     task->look_all_up = task->opened = false;
     return true;
 }

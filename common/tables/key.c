@@ -41,8 +41,6 @@ const char *key_parse(struct slice kafka_key, size_t field_count, struct key *ke
     key->id = (struct slice){kafka_key.data, last_bar};
     struct slice date = {kafka_key.data + last_bar + 1, kafka_key.length - last_bar - 1};
     if (date.length != KEY_DATE_TEXT || !codec_date_parse(date, &key->valid_from)) return "it does not end with a date like 2018-01-31";
-    if (key->id.length == 0 || key->id.length > KEY_ID_MAXIMUM) return "it is empty or too long";
-    if (memchr(key->id.data, 0, key->id.length)) return "it holds a zero byte";
     return is_encoded(key->id) ? NULL : "a % in it is not followed by 25 or 7C";
 }
 

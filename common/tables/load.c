@@ -114,7 +114,7 @@ static bool is_authoritative(const struct table_place *place, struct slice sourc
     return false;
 }
 
-/* A record that was decoded: why it cannot be used, or NULL. */
+/* A record that was decoded: whether it may stand under its key; the error says why not. */
 static bool is_good(const struct table_place *place, struct slice kafka_key, const void *record, struct error *error) {
     struct slice parts[TABLE_KEY_FIELDS_MAXIMUM], source = *text_at(record, place->source);
     int32_t valid_from;
@@ -193,8 +193,9 @@ static enum table_put put_good(struct tables *tables, size_t table, const struct
         return put_bad(tables, table, key, offset, error);
     }
     if (what->compile && !ended) {
-        error_set(error, "it cannot be used");
+        error->text[0] = '\0';
         object = what->compile(record, error);
+        if (!object && !error->text[0]) return failed(tables, error);
         if (!object) return put_bad(tables, table, key, offset, error);
     }
     if (!gather(tables, table, key, buffer_slice(&tables->value)) || (object && !compiled_put(&tables->compiled, key_slice(key), object, what->release))) {
@@ -211,7 +212,7 @@ static bool read_key(const struct tables *tables, size_t table, struct slice kaf
     struct key key;
     const char *problem = key_parse(kafka_key, tables->places[table].key_count, &key);
     if (problem) return error_set(error, "its key is none of this table: %s", problem);
-    return key_write(out, table, key.id, key.valid_from) || error_set(error, "its key cannot be stored");
+    return key_write(out, table, key.id, key.valid_from) || error_set(error, "its key is empty, longer than %d bytes or holds a zero byte", KEY_ID_MAXIMUM);
 }
 
 static enum table_put named(const struct tables *tables, size_t table, struct slice kafka_key, int64_t offset, enum table_put result, struct error *error) {

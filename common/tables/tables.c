@@ -173,13 +173,15 @@ static int seek(const struct tables *tables, const struct key_bytes *wanted, MDB
     return code;
 }
 
-/* What the table's hook makes of the record; made now when it was stored before this process started. */
+/* What the table's hook makes of the record; made now when it was stored before this process started. NULL and no problem: memory is out. */
 static const void *compiled_of(struct tables *tables, const struct table *table, struct slice key, const void *record) {
     void *object = compiled_find(&tables->compiled, key);
     if (object) return object;
+    tables->problem.text[0] = '\0';
     object = table->compile(record, &tables->problem);
     if (!object || compiled_put(&tables->compiled, key, object, table->release)) return object;
     if (table->release) table->release(object);
+    tables->problem.text[0] = '\0';
     return NULL;
 }
 
@@ -201,11 +203,12 @@ static enum table_result look_up(struct tables *tables, const struct table_place
     if (entry.kind == ENTRY_ENDED) return TABLE_MISSING;
     if (entry.kind != ENTRY_GOOD) return TABLE_STALE;
     void *record = arena_alloc(&tables->cache.arena, place->table->type->size);
-    enum codec_result result = record ? codec_decode(place->plan, entry.record.data, entry.record.length, &tables->cache.arena, record) : CODEC_TOO_LARGE;
-    if (result == CODEC_TOO_LARGE) return failed(tables, "one batch looked up more master data than memory allows; make batches smaller");
+    enum codec_result result = record ? codec_decode(place->plan, entry.record.data, entry.record.length, &tables->cache.arena, record) : CODEC_NO_MEMORY;
+    if (result == CODEC_NO_MEMORY) return failed(tables, "one batch looked up more master data than memory allows; make batches smaller");
     if (result != CODEC_OK) return TABLE_STALE;
     row->record = record;
-    if (place->table->compile && !(row->compiled = compiled_of(tables, place->table, name, record))) return TABLE_STALE;
+    if (place->table->compile && !(row->compiled = compiled_of(tables, place->table, name, record)))
+        return tables->problem.text[0] ? TABLE_STALE : failed(tables, "out of memory");
     return TABLE_FOUND;
 }
 

@@ -27,8 +27,9 @@ struct table {
     const char *name;                                       /* topic master.<name> */
     const struct codec_type *type;
     const char *keys[TABLE_KEY_FIELDS_MAXIMUM + 1];         /* names of the key fields, NULL behind the last */
-    /* Optional: makes what look-ups need of a record (for example a compiled rule set), once; NULL and error when the record cannot be used. It copies
-     * what it keeps: the record's strings do not last. Not called for a record with status `ended`. */
+    /* Optional: makes what look-ups need of a record (for example a compiled rule set), once; NULL and error when the record cannot be used, NULL and an
+     * empty error when memory is out, which is not the record's fault. It copies what it keeps: the record's strings do not last. Not called for a record
+     * with status `ended`. */
     void *(*compile)(const void *record, struct error *error);
     void (*release)(void *compiled);
 };

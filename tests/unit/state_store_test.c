@@ -329,6 +329,8 @@ static void sweep_deletes_what_nobody_owned(void **unused) {
     mkdir(path_in("5"), 0700);
     write_text(path_in("5/data.mdb"), "of somebody else");
     write_text(path_in("4/notes"), "of somebody else");
+    const struct timespec long_ago[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000000}};
+    assert_int_equal(utimensat(AT_FDCWD, path_in("5/data.mdb"), long_ago, 0), 0);
     assert_true(state_open(&used, path_in("3"), &identity, 0, 0, &opening, &error));
     age_folder("3", 90000); /* looks unused, is held */
     const char *const keep[] = {"1"};

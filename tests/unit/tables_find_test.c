@@ -180,8 +180,9 @@ static void keys_that_name_nothing_spoil_nothing(void **unused) {
     memset(longer, 'x', sizeof longer);
     memcpy(longer, "1000|", 5);
     strcpy(longer + 500, "|2018-01-01");
-    const char *const keys[] = {"", "1000", "1000|V21", "1000|V21|2018-02-29", "1000|V21|2018-1-1", "1000|V21|2018-01-01|", "V21|2018-01-01", "1000|V21|x|2018-01-01",
-                                "1000|V%21|2018-01-01", "1000|V%7c|2018-01-01", "1000|V%2|2018-01-01", "1000|V21|+2018-01-01", "1000|V21|2018-01-01 ", longer};
+    const char *const keys[] = {"", "1000", "1000|V21", "1000|V21|2018-02-29", "1000|V21|2018-1-1", "1000|V21|2018-01-01|", "V21|2018-01-01",
+                                "1000|V21|x|2018-01-01", "1000|V%21|2018-01-01", "1000|V%7c|2018-01-01", "1000|V%2|2018-01-01",
+                                "1000|V21|+2018-01-01", "1000|V21|2018-01-01 ", longer};
     struct tax_code record = tax_code("V21", DAY_2018_01_01, 1);
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         assert_int_equal(put_alone(tables, TAX_CODES, keys[i], &record, 1), TABLE_PUT_BAD);
@@ -267,12 +268,32 @@ static void changes_are_seen_at_once(void **unused) {
     uint64_t version = tables_version(tables, TAX_CODES), other = tables_version(tables, RULES);
     for (int64_t rate = 0; rate < 200; rate++) {
         const struct tax_code record = tax_code("V21", DAY_2018_01_01, rate);
-        put_alone(tables, TAX_CODES, "1000|V21|2018-01-01", &record, rate);
+        begin(tables);
+        assert_int_equal(put(tables, TAX_CODES, "1000|V21|2018-01-01", &record, rate), TABLE_PUT_GOOD);
+        assert_rate(tables, "1000|V21", DAY_2020_03_01, rate - 1); /* against the rules, and still of no harm */
+        commit(tables, -1, -1);
         assert_rate(tables, "1000|V21", DAY_2020_03_01, rate);
         assert_true(tables_version(tables, TAX_CODES) > version);
         version = tables_version(tables, TAX_CODES);
     }
     assert_int_equal(tables_version(tables, RULES), other);
+    tables_close(tables);
+}
+
+/* As many dates and tables as the cache has room for: no answer is taken for another's. */
+static void cache_tells_dates_and_tables_apart(void **unused) {
+    (void)unused;
+    struct tables *tables = open_tables();
+    for (int round = 0; round < 20; round++) { /* each put empties the cache */
+        const struct tax_code first = tax_code("V21", DAY_2018_01_01, round), second = tax_code("V21", DAY_2020_02_29, 100 + round);
+        put_alone(tables, TAX_CODES, "1000|V21|2018-01-01", &first, 1);
+        put_alone(tables, TAX_CODES, "1000|V21|2020-02-29", &second, 2);
+        int32_t middle = DAY_2020_02_29 + 10000 * round;
+        for (int32_t day = middle - 3000; day < middle + 3000; day++) {
+            assert_rate(tables, "1000|V21", day, day < DAY_2018_01_01 ? -1 : day < DAY_2020_02_29 ? round : 100 + round);
+            assert_rules(tables, "1000|V21", day, NULL);
+        }
+    }
     tables_close(tables);
 }
 
@@ -317,7 +338,7 @@ int main(void) {
         TEST(key_is_joined_and_encoded), TEST(finds_as_of_the_date), TEST(dates_before_1970_come_before), TEST(record_comes_back_whole),
         TEST(ended_and_tombstone_differ), TEST(bad_record_makes_its_key_unusable), TEST(unusable_is_as_of_a_date_too),
         TEST(keys_that_name_nothing_spoil_nothing), TEST(good_rules_are_not_replaced_by_bad_ones), TEST(rules_are_compiled_once),
-        TEST(changes_are_seen_at_once), TEST(cache_is_bounded_and_right),
+        TEST(changes_are_seen_at_once), TEST(cache_tells_dates_and_tables_apart), TEST(cache_is_bounded_and_right),
     };
     return cmocka_run_group_tests_name("tables_find", tests, make_types, free_types);
 }
