@@ -28,6 +28,9 @@ _Noreturn void decision_fail(struct decision *decision, enum engine_result failu
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     error_set(decision->error, "%s", text);
+    /* Who made this decision for another one has taken something already: nothing may be given again. */
+    for (; decision->part_of; decision = decision->part_of)
+        if (failure == ENGINE_WAIT) failure = ENGINE_ABORT;
     decision->failure = failure;
     longjmp(*decision->escape, 1);
 }
@@ -150,7 +153,7 @@ static void reason_add(struct decision *decision, enum reason_class class, enum 
     decision->reasons[decision->reason_count++] = (struct reported){reason, class, field, text};
 }
 
-static const char *text_make(struct decision *decision, const char *format, va_list arguments) {
+static const char *__attribute__((format(printf, 2, 0))) text_make(struct decision *decision, const char *format, va_list arguments) {
     if (!*format) return "";
     char text[256];
     vsnprintf(text, sizeof text, format, arguments);

@@ -2,6 +2,23 @@
 
 struct slice order_key(struct decision *decision, struct slice entity, struct slice order, struct slice line) { return KEY(decision, entity, order, line); }
 
+struct slice order_key_part(struct decision *decision, struct slice key, int part) {
+    size_t from = 0, to = 0;
+    for (; part >= 0; part--) {
+        from = to ? to + 1 : 0;
+        for (to = from; to < key.length && key.data[to] != '|'; to++) {}
+    }
+    if (from >= to) return (struct slice){0};
+    char *text = decision_alloc(decision, to - from);
+    size_t length = 0;
+    for (size_t i = from; i < to; i++) {   /* %25 and %7C are all that a key has */
+        bool encoded = key.data[i] == '%';
+        text[length++] = !encoded ? key.data[i] : key.data[i + 1] == '2' ? '%' : '|';
+        if (encoded) i += 2;
+    }
+    return (struct slice){text, length};
+}
+
 struct order_copy *order_find(struct order_book *book, struct slice key) {
     for (struct order_copy *copy = book->first; copy; copy = copy->next)
         if (slice_equal(copy->key, key)) return copy;

@@ -12,6 +12,8 @@ struct order_copy { struct order_copy *next; struct slice key; struct order_line
 struct order_book { struct decision *decision; int store; struct order_copy *first; };
 
 struct slice order_key(struct decision *decision, struct slice entity, struct slice order, struct slice line);
+/* The order (1) or line (2) that a key is made of. */
+struct slice order_key_part(struct decision *decision, struct slice key, int part);
 struct order_copy *order_find(struct order_book *book, struct slice key);
 /* Ordered, not only asked for. */
 static inline bool order_is_known(const struct order_copy *copy) { return copy->exists && copy->line.status != ORDER_LINE_STATUS_REQUISITION; }

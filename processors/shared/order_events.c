@@ -66,20 +66,22 @@ static struct order_copy *line_require(struct order_event *order, size_t i) {
     return NULL;
 }
 
-static void commitment_emit(struct order_event *order, const struct order_copy *copy, struct slice line, enum commitment_movement movement, int64_t amount_e4) {
+static void commitment_emit(struct order_event *order, const struct order_copy *copy, enum commitment_movement movement, int64_t amount_e4) {
     if (order->declaration->follows || !amount_e4) return;
     const struct procurement_event *event = order->event;
-    const struct commitment record = {.entity = event->entity, .supplier = event->supplier, .order = event->order, .line = line, .document = event->document,
+    /* A cancellation need not repeat what it takes back, and a requisition may have no order. */
+    struct slice number = event->kind == PROCUREMENT_KIND_REQUISITION ? event->order : order_key_part(order->decision, copy->key, 1);
+    const struct commitment record = {.entity = event->entity, .supplier = event->supplier, .order = number, .line = order_key_part(order->decision, copy->key, 2), .document = event->document,
         .event_id = event->event_id, .origin = decision_origin(order->decision), .movement = movement, .amount_e4 = amount_e4,
         .committed_e4 = copy->line.committed_e4, .currency = copy->line.currency, .date = order->facts.posting_date, .category = copy->line.category,
         .cost_centre = copy->line.cost_centre, .project = copy->line.project};
     emit(order->decision, order->declaration->commitments, (struct slice){0}, &record);
 }
 
-static void commitment_move(struct order_event *order, struct order_copy *copy, struct slice line, enum commitment_movement movement, int64_t amount_e4) {
+static void commitment_move(struct order_event *order, struct order_copy *copy, enum commitment_movement movement, int64_t amount_e4) {
     copy->line.committed_e4 += amount_e4;   /* bounded by checked values of the order line */
     copy->changed = true;
-    commitment_emit(order, copy, line, movement, amount_e4);
+    commitment_emit(order, copy, movement, amount_e4);
 }
 
 static void line_describe(struct order_event *order, struct order_line *line, const struct procurement_line *from) {
@@ -105,7 +107,7 @@ static void decide_requisition(struct order_event *order) {
         copy->line.status = ORDER_LINE_STATUS_REQUISITION;
         line_describe(order, &copy->line, line);
         copy->line.pre_committed_e4 = line->has_net ? line->net_e4 : 0;
-        commitment_emit(order, copy, line->line, COMMITMENT_MOVEMENT_PRE_COMMIT, copy->line.pre_committed_e4);
+        commitment_emit(order, copy, COMMITMENT_MOVEMENT_PRE_COMMIT, copy->line.pre_committed_e4);
     }
     if (!effect) report(order->decision, REASON_NO_EFFECT, "", "");
 }
@@ -128,8 +130,8 @@ static void decide_order_created(struct order_event *order) {
         copy->line.status = ORDER_LINE_STATUS_OPEN;
         copy->exists = true;
         order_price_set(order->decision, &copy->line, line->quantity_e6, line->net_e4);
-        commitment_emit(order, copy, line->line, COMMITMENT_MOVEMENT_PRE_COMMIT, -asked_e4);
-        commitment_move(order, copy, line->line, COMMITMENT_MOVEMENT_COMMIT, line->net_e4);
+        commitment_emit(order, copy, COMMITMENT_MOVEMENT_PRE_COMMIT, -asked_e4);
+        commitment_move(order, copy, COMMITMENT_MOVEMENT_COMMIT, line->net_e4);
     }
 }
 
@@ -150,7 +152,7 @@ static void decide_order_changed(struct order_event *order) {
         order_price_set(order->decision, &copy->line, quantity_e6, line->net_e4);
         copy->changed = true;
         if (copy->line.status == ORDER_LINE_STATUS_OPEN && !copy->line.completed)
-            commitment_move(order, copy, line->line, COMMITMENT_MOVEMENT_CHANGE, line->net_e4 - before_e4);
+            commitment_move(order, copy, COMMITMENT_MOVEMENT_CHANGE, line->net_e4 - before_e4);
     }
 }
 
@@ -162,22 +164,21 @@ static void decide_order_status(struct order_event *order) {
     if (refused(order->decision)) return;
     bool effect = false;
     for (size_t i = 0; i < event->lines.count; i++) {
-        struct slice number = event->lines.items[i].line;
         struct order_copy *copy = line_find(order, i);
         struct order_line *line = &copy->line;
         bool cancelled = line->status == ORDER_LINE_STATUS_CANCELLED;
         if (kind == PROCUREMENT_KIND_ORDER_CANCELLED && !cancelled) {
             line->status = ORDER_LINE_STATUS_CANCELLED;
-            commitment_move(order, copy, number, COMMITMENT_MOVEMENT_VOID, -line->committed_e4);
+            commitment_move(order, copy, COMMITMENT_MOVEMENT_VOID, -line->committed_e4);
             effect = true;
         } else if (kind == PROCUREMENT_KIND_ORDER_REOPENED && (cancelled || line->completed)) {
             line->status = ORDER_LINE_STATUS_OPEN;
             line->completed = false;
-            commitment_move(order, copy, number, COMMITMENT_MOVEMENT_COMMIT, order_now(line)->net_e4 - line->received_value_e4 - line->committed_e4);
+            commitment_move(order, copy, COMMITMENT_MOVEMENT_COMMIT, order_now(line)->net_e4 - line->received_value_e4 - line->committed_e4);
             effect = true;
         } else if (kind == PROCUREMENT_KIND_ORDER_COMPLETED && !line->completed) {
             line->completed = true;
-            commitment_move(order, copy, number, COMMITMENT_MOVEMENT_RELIEVE, -line->committed_e4);
+            commitment_move(order, copy, COMMITMENT_MOVEMENT_RELIEVE, -line->committed_e4);
             effect = true;
         }
     }
@@ -186,16 +187,21 @@ static void decide_order_status(struct order_event *order) {
 
 /* ---- receipts ---- */
 
+/* A receipt that names no currency has its order's. */
+static void receipt_currency_check(struct order_event *order, const struct order_line *known) {
+    struct decision *decision = order->decision;
+    struct slice currency = order->event->currency;
+    if ((currency.length && !slice_equal(currency, known->currency)) || (order->facts.has_currency && !slice_equal(currency_slice(&order->facts.currency), known->currency)))
+        report(decision, REASON_CURRENCY_MISMATCH, "currency", "the order is in " SLICE_FORMAT, SLICE_ARGUMENT(known->currency));
+    else if (!order->facts.has_currency) order->facts.has_currency = currency_find(known->currency, &order->facts.currency);
+}
+
 static bool receipt_line_check(struct order_event *order, size_t i, struct order_copy *copy) {
     struct decision *decision = order->decision;
     const struct procurement_line *line = &order->event->lines.items[i];
     const struct order_line *known = &copy->line;
     if (line->unit.length && known->unit.length && !slice_equal(line->unit, known->unit))
         report(decision, REASON_UNIT_MISMATCH, facts_path(decision, i, "unit"), "the order line is in " SLICE_FORMAT, SLICE_ARGUMENT(known->unit));
-    struct slice currency = order->event->currency;
-    if ((currency.length && !slice_equal(currency, known->currency)) || (order->facts.has_currency && !slice_equal(currency_slice(&order->facts.currency), known->currency)))
-        report(decision, REASON_CURRENCY_MISMATCH, "currency", "the order is in " SLICE_FORMAT, SLICE_ARGUMENT(known->currency));
-    else if (!order->facts.has_currency) order->facts.has_currency = currency_find(known->currency, &order->facts.currency);
     if (known->status == ORDER_LINE_STATUS_CANCELLED) report(decision, REASON_ORDER_DELETED, facts_path(decision, i, "line"), "");
     if (line->quantity_e6 <= 0) { report(decision, REASON_QUANTITY_TOLERANCE, facts_path(decision, i, "quantity"), "not positive"); return false; }
     int64_t received_e6;
@@ -236,12 +242,12 @@ static void decide_goods_received(struct order_event *order) {
     struct receipt_state receipt = {.parts.items = decision_alloc(decision, event->lines.count * sizeof(struct receipt_part) + 1)};
     struct order_copy **copies = decision_alloc(decision, event->lines.count * sizeof *copies + 1);
     for (size_t i = 0; i < event->lines.count; i++)
-        if ((copies[i] = line_require(order, i)) && !receipt_line_check(order, i, copies[i])) copies[i] = NULL;
+        if ((copies[i] = line_require(order, i))) receipt_currency_check(order, &copies[i]->line);
     struct posting posting;
     posting_begin(&posting, decision, &order->facts, SLICE("goods_receipt"), event->document, 1);
     int64_t value_e4 = 0;
-    for (size_t i = 0; i < event->lines.count; i++) {
-        if (!copies[i] || !receipt_line_add(order, i, copies[i], &posting, &receipt.parts.items[receipt.parts.count])) continue;
+    for (size_t i = 0; i < event->lines.count; i++) {   /* a line sees what the lines before it received */
+        if (!copies[i] || !receipt_line_check(order, i, copies[i]) || !receipt_line_add(order, i, copies[i], &posting, &receipt.parts.items[receipt.parts.count])) continue;
         value_e4 += receipt.parts.items[receipt.parts.count++].value_e4;
     }
     posting_check(&posting);
@@ -249,7 +255,7 @@ static void decide_goods_received(struct order_event *order) {
     if (!posting.count) report(decision, REASON_ZERO_VALUE, "", "");
     for (size_t i = 0; i < event->lines.count; i++)
         if (copies[i]->line.status == ORDER_LINE_STATUS_OPEN && !copies[i]->line.completed)
-            commitment_move(order, copies[i], event->lines.items[i].line, COMMITMENT_MOVEMENT_RELIEVE, -receipt.parts.items[i].value_e4);
+            commitment_move(order, copies[i], COMMITMENT_MOVEMENT_RELIEVE, -receipt.parts.items[i].value_e4);
     if (!order->declaration->follows) receipt.journal = posting_emit(&posting, order->declaration->commands);
     state_put(decision, order->declaration->receipts, key, &receipt);
 }
@@ -282,13 +288,12 @@ static void decide_receipt_cancelled(struct order_event *order) {
         copy->line.received_value_e4 -= part->value_e4;
         copy->line.received_functional_e4 -= part->functional_e4;
         copy->changed = true;
-        struct slice line = i < event->lines.count ? event->lines.items[i].line : (struct slice){0};
-        if (copy->line.status == ORDER_LINE_STATUS_OPEN && !copy->line.completed) commitment_move(order, copy, line, COMMITMENT_MOVEMENT_RECOMMIT, part->value_e4);
+        if (copy->line.status == ORDER_LINE_STATUS_OPEN && !copy->line.completed) commitment_move(order, copy, COMMITMENT_MOVEMENT_RECOMMIT, part->value_e4);
     }
     struct receipt_state cancelled = *original;
     cancelled.cancelled = true;
-    if (!order->declaration->follows && !posting_reverse(decision, &order->facts, order->declaration->commands, original->journal).length)
-        report(decision, service ? REASON_NO_EFFECT : REASON_ZERO_VALUE, "", "");
+    if (!service && !order->declaration->follows && !posting_reverse(decision, &order->facts, order->declaration->commands, original->journal).length)
+        report(decision, REASON_ZERO_VALUE, "", "");
     state_put(decision, order->declaration->receipts, key, &cancelled);
 }
 
