@@ -38,7 +38,8 @@ size_t codec_date_text(int64_t days, char text[CODEC_CALENDAR_TEXT_SIZE]) {
 }
 
 size_t codec_timestamp_text(int64_t units, int64_t units_per_second, char text[CODEC_CALENDAR_TEXT_SIZE]) {
-    int64_t seconds = floor_divide(units, units_per_second), fraction = units - seconds * units_per_second;
+    int64_t seconds = floor_divide(units, units_per_second), fraction = units % units_per_second;
+    if (fraction < 0) fraction += units_per_second;
     int64_t days = floor_divide(seconds, DAY_SECONDS), of_day = seconds - days * DAY_SECONDS;
     size_t used = codec_date_text(days, text);
     used += (size_t)snprintf(text + used, CODEC_CALENDAR_TEXT_SIZE - used, "T%02d:%02d:%02d", (int)(of_day / 3600), (int)(of_day / 60 % 60), (int)(of_day % 60));

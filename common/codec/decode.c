@@ -136,7 +136,7 @@ static enum codec_result read_list(struct decoder *decoder, const struct plan_st
         if (more > capacity - list->count) {
             capacity = list->count ? 2 * (list->count + more) : more;
             char *items = arena_alloc(decoder->arena, capacity * size);
-            if (!items) return CODEC_TOO_LARGE;
+            if (!items) return CODEC_NO_MEMORY;
             if (list->count) memcpy(items, list->items, list->count * size);
             list->items = items;
         }
@@ -292,6 +292,7 @@ const char *codec_result_text(enum codec_result result) {
     static const char *const texts[] = {
         [CODEC_OK] = "ok", [CODEC_TRUNCATED] = "truncated", [CODEC_INVALID] = "not a value of its schema",
         [CODEC_UNRESOLVABLE] = "a value that our schema cannot hold", [CODEC_TRAILING_BYTES] = "more bytes behind the record",
-        [CODEC_TOO_LARGE] = "too large"};
+        [CODEC_TOO_LARGE] = "too large",
+        [CODEC_NO_MEMORY] = "memory is out"};
     return (unsigned)result < sizeof texts / sizeof *texts ? texts[result] : "?";
 }

@@ -7,6 +7,7 @@
  *   - timestamp-millis is converted where we want micros; the reverse would lose time and is refused, as is a date for a timestamp, a date or a
  *     timestamp for a float, a decimal for a text;
  *   - in a union of ours the branch of the very same type is preferred to one by promotion, as the Java library does.
+ * The form of a uuid is not checked: it is a text.
  * A pair that can never be read is refused when the plan is made, with the field's path. A writer's union branch or enum symbol that we do not know is
  * refused only when a record has it: CODEC_UNRESOLVABLE. */
 #ifndef KONTOR_CODEC_PLAN_H
@@ -19,7 +20,8 @@ enum codec_result {
     CODEC_INVALID,        /* no value of the writer's schema: branch or symbol out of range, text not UTF-8, number too long, ... */
     CODEC_UNRESOLVABLE,   /* a good value of the writer's schema that ours cannot hold: an unknown symbol or branch */
     CODEC_TRAILING_BYTES, /* a whole record, and more behind it */
-    CODEC_TOO_LARGE       /* the arena's limit, or the nesting limit, is reached */
+    CODEC_TOO_LARGE,      /* nested too deep, or too many items of no size */
+    CODEC_NO_MEMORY       /* the arena gave none: its limit, or the machine's */
 };
 
 struct codec_plan;

@@ -137,5 +137,5 @@ enum codec_reader_result codec_reader_decode(struct codec_reader *reader, const 
     if (result == CODEC_OK) return CODEC_READER_OK;
     error_set(error, "%s of schema id %" PRIu32 ", %zu bytes: %s", reader->type->name ? reader->type->name : "a record", schema_id, payload.length,
               codec_result_text(result));
-    return result == CODEC_TOO_LARGE ? CODEC_READER_TOO_LARGE : CODEC_READER_DECODE_FAILED;
+    return result == CODEC_NO_MEMORY ? CODEC_READER_TOO_LARGE : CODEC_READER_DECODE_FAILED;
 }

@@ -62,8 +62,9 @@ static size_t escape(const struct line *line, unsigned char byte, bool is_text, 
     if (byte == '\n') return (size_t)snprintf(out, 8, "\\n");
     if (byte == '\t') return (size_t)snprintf(out, 8, "\\t");
     if (byte == '"' || byte == '\\') return (size_t)snprintf(out, 8, "\\%c", byte);
-    if (is_text) return (size_t)snprintf(out, 8, line->json ? "\\u%04x" : "\\x%02x", byte);
-    return (size_t)snprintf(out, 8, line->json ? "\\ufffd" : "\\x%02x", byte);
+    if (!line->json) return (size_t)snprintf(out, 8, "\\x%02x", byte);
+    if (!is_text || byte == 0) return (size_t)snprintf(out, 8, "\\ufffd"); /* many readers of JSON refuse a zero */
+    return (size_t)snprintf(out, 8, "\\u%04x", byte);
 }
 
 /* In a JSON string or a quoted value " and \ are escaped; in plain text they stand for themselves. */

@@ -246,10 +246,11 @@ void histogram_observe(struct histogram *histogram, int64_t value) {
 
 /* ---- rendering ---- */
 
-/* The shortest text that reads back as the same number. */
+/* The shortest text that reads back as the same number; whole numbers without an exponent. */
 static void append_number(struct buffer *out, double value) {
     char text[40];
     if (isinf(value)) snprintf(text, sizeof text, value > 0 ? "+Inf" : "-Inf");
+    else if (value > -1e15 && value < 1e15 && value == (double)(int64_t)value) snprintf(text, sizeof text, "%.0f", value);
     else
         for (int digits = 1; digits <= 17; digits++) {
             snprintf(text, sizeof text, "%.*g", digits, value);

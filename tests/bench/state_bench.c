@@ -79,9 +79,9 @@ static void measure(uint64_t keys) {
         putting += clock_monotonic_ns() - between;
     }
     int64_t operations = (int64_t)rounds * BATCH;
-    printf("%9" PRIu64 " keys: get %5" PRId64 " ns, put %5" PRId64 " ns, both %5" PRId64 " ns; filled in %" PRId64 " ms (%" PRId64 " ns a key); file %" PRIu64 " MiB\n",
-           keys, getting / operations, putting / operations, (getting + putting) / operations, filled / 1000000, filled / (int64_t)keys,
-           state_bytes(state) >> 20);
+    printf("%9" PRIu64 " keys: get %5" PRId64 " ns, put %5" PRId64 " ns, both %5" PRId64 " ns; ", keys, getting / operations, putting / operations,
+           (getting + putting) / operations);
+    printf("filled in %" PRId64 " ms (%" PRId64 " ns a key); file %" PRIu64 " MiB\n", filled / 1000000, filled / (int64_t)keys, state_bytes(state) >> 20);
 }
 
 int main(int count, char **arguments) {

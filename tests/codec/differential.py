@@ -391,6 +391,7 @@ def same(ours, theirs, schema, names):
         again = struct.unpack("<f", struct.pack("<f", ours))[0] if kind == "float" else ours
         return again == narrow and math.copysign(1, again) == math.copysign(1, narrow)
     if kind in ("bytes", "fixed"):
+        theirs = str(theirs) if isinstance(theirs, uuid.UUID) else theirs
         # A text is either a string that was promoted or a default, whose code points are the bytes.
         readings = [theirs] if isinstance(theirs, bytes) else [theirs.encode(), theirs.encode("latin-1", "replace")]
         return base64.b64decode(ours) in readings
@@ -408,6 +409,8 @@ def same(ours, theirs, schema, names):
         return isinstance(ours, list) and len(ours) == len(theirs) and all(same(o, t, schema["items"], names) for o, t in zip(ours, theirs))
     if kind == "map":
         return isinstance(ours, dict) and ours.keys() == theirs.keys() and all(same(ours[k], theirs[k], schema["values"], names) for k in ours)
+    if kind == "long" and type(theirs) is datetime.date:  # a date, in a union that has no date any more
+        return ours == (theirs - datetime.date(1970, 1, 1)).days
     if kind == "record":
         return list(ours) == [f["name"] for f in schema["fields"]] and all(
             same(ours[f["name"]], theirs[f["name"]], f["type"], names) for f in schema["fields"])
@@ -514,7 +517,12 @@ def judge(case, answer, counts):
     if answer["encoded"] is not None:
         if not answer["roundtrip"]:
             return "JSON and back gives other bytes"
-        again = read(bytes.fromhex(answer["encoded"]), reader, reader)
+        try:
+            again = read(bytes.fromhex(answer["encoded"]), reader, reader)
+        except ValueError as exception:
+            if "UUID" in str(exception):  # a plain string read as uuid: we do not check its form
+                return None
+            raise
         if not same(answer["value"], again, reader, names):
             return f"fastavro reads what we encoded as {again!r}"
         counts["encoded, read by fastavro"] += 1

@@ -1,4 +1,4 @@
-/* random: numbers for tests that print their seed. TEST_SEED=<number> repeats a run. */
+/* random_numbers: numbers for tests that print their seed. SEED=<number> repeats a run. */
 #ifndef KONTOR_TESTS_RANDOM_H
 #define KONTOR_TESTS_RANDOM_H
 #include <inttypes.h>
@@ -10,11 +10,11 @@
 static uint64_t random_state;
 
 static inline void random_seed(const char *test) {
-    const char *given = getenv("TEST_SEED");
+    const char *given = getenv("SEED");
     struct timespec now;
     clock_gettime(CLOCK_REALTIME, &now);
     random_state = given ? strtoull(given, NULL, 10) : (uint64_t)now.tv_sec * 1000003u + (uint64_t)now.tv_nsec;
-    printf("%s: seed %" PRIu64 " (TEST_SEED=%" PRIu64 " repeats it)\n", test, random_state, random_state);
+    printf("%s: seed %" PRIu64 " (SEED=%" PRIu64 " repeats it)\n", test, random_state, random_state);
 }
 
 /* Source: Sebastiano Vigna, splitmix64 (public domain). */
