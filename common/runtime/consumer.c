@@ -9,15 +9,15 @@
 
 enum {
     CHUNK = 128,            /* records taken from a queue of librdkafka at a time */
-    QUEUE_RECORDS = 4000,   /* fetched ahead for each partition, about */
-    QUEUE_LOW = 2000,
+    AHEAD_RECORDS = 16000, AHEAD_RECORDS_LEAST = 250, AHEAD_RECORDS_MOST = 2000,                /* fetched ahead in all, for one partition */
+    AHEAD_BYTES = 8 << 20, AHEAD_BYTES_LEAST = 128 << 10, AHEAD_BYTES_MOST = 512 << 10,
     NUDGE_MS = 10,
     NUDGE_PARTITIONS = 16,
     COMMITTED_TIMEOUT_MS = 500,
     TROUBLE_MS = 60000,     /* how long after a lost answer being fenced may be our own doing */
     RENEWALS_MAXIMUM = 5,   /* within RENEWALS_MS */
     RENEWALS_MS = 600000,
-    API_JOIN_GROUP = 11, API_HEARTBEAT = 12, API_LEAVE_GROUP = 13, API_SYNC_GROUP = 14
+    API_LEAVE_GROUP = 13
 };
 
 struct source {
@@ -37,9 +37,10 @@ struct consumer {
     bool *owned;                    /* by partition */
     rd_kafka_topic_partition_list_t *wanted;    /* the assignment, NULL: none */
     bool settled;                   /* ... is being fetched */
+    int ahead_records, ahead_bytes; /* for one partition */
     bool revoked, failed, fenced;
     struct fatal_cause failure;
-    atomic_llong trouble_ms;        /* when the group's coordinator last left a request without an answer */
+    atomic_llong trouble_ms;        /* when a request last ended without an answer */
     int renewals;
     int64_t renewals_since_ms;
     void *generation;               /* the group metadata at the assignment, as bytes */
@@ -82,7 +83,7 @@ static bool source_open(struct consumer *consumer, int input, int32_t partition)
 }
 
 static void note_hunger(struct consumer *consumer, const struct source *source, int input, int32_t partition) {
-    if (consumer->hungry->cnt >= NUDGE_PARTITIONS || rd_kafka_queue_length(source->queue) > QUEUE_LOW) return;
+    if (consumer->hungry->cnt >= NUDGE_PARTITIONS || (int)rd_kafka_queue_length(source->queue) > consumer->ahead_records / 2) return;
     const char *topic = consumer->options.topics[input];
     if (!rd_kafka_topic_partition_list_find(consumer->hungry, topic, partition))
         rd_kafka_topic_partition_list_add(consumer->hungry, topic, partition)->offset = RD_KAFKA_OFFSET_END;
@@ -158,10 +159,15 @@ rd_kafka_message_t *consumer_take(struct consumer *consumer, int input, int32_t 
 int64_t consumer_position(const struct consumer *consumer, int input, int32_t partition) { return source_of(consumer, input, partition)->position; }
 
 int64_t consumer_lag(struct consumer *consumer, int input) {
+    if (!consumer_is_assigned(consumer)) return 1;
     int64_t lag = 0;
     for (int32_t p = 0; p < consumer->options.partition_count; p++) {
+        if (!consumer->owned[p]) continue;
         int64_t low, high, position = source_of(consumer, input, p)->position;
-        if (!consumer->owned[p] || rd_kafka_get_watermark_offsets(consumer->client, consumer->options.topics[input], p, &low, &high)) continue;
+        if (rd_kafka_get_watermark_offsets(consumer->client, consumer->options.topics[input], p, &low, &high) || high < 0) {
+            lag++;   /* not told yet: not caught up */
+            continue;
+        }
         if (position < low) position = low;
         if (high > position) lag += high - position;
     }
@@ -248,35 +254,51 @@ static int input_of(const struct consumer *consumer, const char *topic) {
     return (int)i;
 }
 
-/* Reads the stable committed offsets and (again) assigns what is wanted from there. */
-static bool assign_from_committed(struct consumer *consumer, int timeout_ms) {
+/* The wanted partitions with the group's stable committed offsets; the beginning where it has none. */
+static bool read_committed(struct consumer *consumer, int timeout_ms) {
     rd_kafka_topic_partition_list_t *list = consumer->wanted;
     rd_kafka_resp_err_t err = list->cnt ? rd_kafka_committed(consumer->client, list, timeout_ms) : RD_KAFKA_RESP_ERR_NO_ERROR;
     for (int i = 0; !err && i < list->cnt; i++) err = list->elems[i].err;
-    if (err) {
-        error_set(&consumer->reason, "the group's committed offsets cannot be read: %s", rd_kafka_err2str(err));
-        return false;
-    }
-    for (int i = 0; i < list->cnt; i++) {
-        rd_kafka_topic_partition_t *p = &list->elems[i];
-        int input = input_of(consumer, p->topic);
-        if (!source_open(consumer, input, p->partition)) {
-            error_set(&consumer->reason, "%s/%d has no queue", p->topic, p->partition);
-            return false;
-        }
-        source_drop(source_of(consumer, input, p->partition));
-        if (p->offset >= 0) source_of(consumer, input, p->partition)->position = p->offset;
-        if (p->offset < 0) p->offset = RD_KAFKA_OFFSET_BEGINNING;
-        consumer->owned[p->partition] = true;
-    }
-    err = rd_kafka_assign(consumer->client, list);
-    if (err) error_set(&consumer->reason, "assigning the partitions: %s", rd_kafka_err2str(err));
-    return !err;
+    if (err) return error_set(&consumer->reason, "the group's committed offsets cannot be read: %s", rd_kafka_err2str(err));
+    for (int i = 0; i < list->cnt; i++)
+        if (list->elems[i].offset < 0) list->elems[i].offset = RD_KAFKA_OFFSET_BEGINNING;
+    return true;
 }
 
+static void start_sources(struct consumer *consumer) {
+    for (int i = 0; i < consumer->wanted->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &consumer->wanted->elems[i];
+        struct source *source = source_of(consumer, input_of(consumer, p->topic), p->partition);
+        source_drop(source);
+        if (p->offset >= 0) source->position = p->offset;
+        consumer->owned[p->partition] = true;
+    }
+}
+
+static bool assign_wanted(struct consumer *consumer) {
+    if (!read_committed(consumer, COMMITTED_TIMEOUT_MS)) return false;
+    for (int i = 0; i < consumer->wanted->cnt; i++) {
+        const rd_kafka_topic_partition_t *p = &consumer->wanted->elems[i];
+        if (!source_open(consumer, input_of(consumer, p->topic), p->partition))
+            return error_set(&consumer->reason, "%s/%d has no queue", p->topic, p->partition);
+    }
+    rd_kafka_resp_err_t err = rd_kafka_assign(consumer->client, consumer->wanted);
+    if (err) return error_set(&consumer->reason, "assigning the partitions: %s", rd_kafka_err2str(err));
+    start_sources(consumer);
+    return true;
+}
+
+/* By seeking: librdkafka 2.0.2 stumbles over an assertion of its own when it is told to assign anew while it is still stopping what it had. */
 bool consumer_rewind(struct consumer *consumer, int timeout_ms) {
-    if (!consumer->settled) return true;
-    return assign_from_committed(consumer, timeout_ms);
+    if (!consumer->settled || consumer->wanted->cnt == 0) return true;
+    if (!read_committed(consumer, timeout_ms)) return false;
+    rd_kafka_error_t *error = rd_kafka_seek_partitions(consumer->client, consumer->wanted, timeout_ms);
+    rd_kafka_resp_err_t err = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (error) rd_kafka_error_destroy(error);
+    for (int i = 0; !err && i < consumer->wanted->cnt; i++) err = consumer->wanted->elems[i].err;
+    if (err) return error_set(&consumer->reason, "going back to the committed offsets: %s", rd_kafka_err2str(err));
+    start_sources(consumer);
+    return true;
 }
 
 /* ---- the client ---- */
@@ -286,7 +308,7 @@ static rd_kafka_resp_err_t request_ended(rd_kafka_t *client, int socket, const c
     (void)client, (void)socket, (void)broker, (void)broker_id, (void)version, (void)correlation, (void)size, (void)round_trip;
     struct consumer *consumer = opaque;
     if (api == API_LEAVE_GROUP) atomic_store(&consumer->left, true);
-    if (err && (api == API_JOIN_GROUP || api == API_HEARTBEAT || api == API_SYNC_GROUP)) atomic_store(&consumer->trouble_ms, clock_monotonic_ms());
+    if (err) atomic_store(&consumer->trouble_ms, clock_monotonic_ms());    /* any connection: a fetch is nearly always under way */
     return RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -301,14 +323,16 @@ static void set_callbacks(rd_kafka_conf_t *conf, void *opaque) {
 }
 
 static bool start_client(struct consumer *consumer, struct error *error) {
-    char session_timeout[16], heartbeat[16], queue_records[16];
+    char session_timeout[16], heartbeat[16], ahead_records[16], ahead_kbytes[16], fetch_bytes[16];
     snprintf(session_timeout, sizeof session_timeout, "%d", consumer->options.session_timeout_ms);
     snprintf(heartbeat, sizeof heartbeat, "%d", consumer->options.session_timeout_ms / 6);
-    snprintf(queue_records, sizeof queue_records, "%d", QUEUE_RECORDS);
+    snprintf(ahead_records, sizeof ahead_records, "%d", consumer->ahead_records);
+    snprintf(ahead_kbytes, sizeof ahead_kbytes, "%d", consumer->ahead_bytes / 1024);
+    snprintf(fetch_bytes, sizeof fetch_bytes, "%d", consumer->ahead_bytes / 4);     /* compressed */
     const struct client_property usual[] = {
         {"session.timeout.ms", session_timeout}, {"heartbeat.interval.ms", heartbeat}, {"socket.nagle.disable", "true"},
-        {"queued.max.messages.kbytes", "512"}, {"queued.min.messages", queue_records}, {"fetch.message.max.bytes", "524288"},
-        {"fetch.max.bytes", "8388608"}, {"fetch.wait.max.ms", "100"}, {"fetch.error.backoff.ms", "100"},
+        {"queued.max.messages.kbytes", ahead_kbytes}, {"queued.min.messages", ahead_records}, {"fetch.message.max.bytes", fetch_bytes},
+        {"fetch.max.bytes", "4194304"}, {"fetch.wait.max.ms", "100"}, {"fetch.error.backoff.ms", "100"},
         {"reconnect.backoff.ms", "50"}, {"reconnect.backoff.max.ms", "1000"}, {"socket.timeout.ms", "10000"}, {"socket.connection.setup.timeout.ms", "5000"}, {NULL, NULL}};
     const struct client_property fixed[] = {
         {"group.id", consumer->options.group}, {"group.instance.id", consumer->options.instance}, {"partition.assignment.strategy", "range"},
@@ -399,7 +423,7 @@ enum step consumer_poll(struct consumer *consumer, struct consumer_change *chang
         rd_kafka_message_destroy(message);
     }
     if (consumer->fenced && !renew_client(consumer, fatal)) return STEP_FATAL;
-    if (consumer->wanted && !consumer->settled && assign_from_committed(consumer, COMMITTED_TIMEOUT_MS)) {
+    if (consumer->wanted && !consumer->settled && assign_wanted(consumer)) {
         consumer->settled = change->assigned = true;
         consumer->reason.text[0] = 0;
         client_reached(&consumer->events);
@@ -416,7 +440,13 @@ bool consumer_owns(const struct consumer *consumer, int32_t partition) { return 
 bool consumer_is_assigned(const struct consumer *consumer) { return consumer->settled; }
 const char *consumer_reason(const struct consumer *consumer) {
     if (consumer->settled) return "";
+    if (client_is_unreachable(&consumer->events)) return "no broker can be reached";
     return consumer->reason.text[0] ? consumer->reason.text : "the group has not assigned partitions yet";
+}
+
+static int share(int all, int parts, int least, int most) {
+    int one = all / parts;
+    return one < least ? least : one > most ? most : one;
 }
 
 bool consumer_open(struct consumer **result, const struct consumer_options *options, struct error *error) {
@@ -424,6 +454,9 @@ bool consumer_open(struct consumer **result, const struct consumer_options *opti
     if (!consumer) return error_set(error, "out of memory");
     consumer->options = *options;
     consumer->events.role = "consumer";
+    int queues = (int)options->topic_count * options->partition_count;
+    consumer->ahead_records = share(AHEAD_RECORDS, queues, AHEAD_RECORDS_LEAST, AHEAD_RECORDS_MOST);
+    consumer->ahead_bytes = share(AHEAD_BYTES, queues, AHEAD_BYTES_LEAST, AHEAD_BYTES_MOST);
     consumer->sources = calloc((size_t)options->partition_count * options->topic_count, sizeof *consumer->sources);
     consumer->owned = calloc((size_t)options->partition_count, sizeof *consumer->owned);
     consumer->hungry = rd_kafka_topic_partition_list_new(NUDGE_PARTITIONS);

@@ -59,6 +59,7 @@ rd_kafka_message_t *consumer_take(struct consumer *consumer, int input, int32_t 
 /* The offset that comes next, to be committed; -1 when nothing is known: the group never committed and nothing was taken. */
 int64_t consumer_position(const struct consumer *consumer, int input, int32_t partition);
 
-/* Records behind the position as far as the broker has told, summed over the owned partitions of an input. */
+/* Records behind the position, summed over the owned partitions of an input; one for each partition of which the broker has not told yet, and one before the
+ * first assignment: 0 means caught up. */
 int64_t consumer_lag(struct consumer *consumer, int input);
 #endif
