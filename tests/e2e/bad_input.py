@@ -4,6 +4,7 @@ import base64
 import json
 import struct
 import sys
+import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -87,6 +88,51 @@ def refused(cluster):
         assert wait_until(repeated, 20, "both acknowledgments", interval_s=0.2) == ["accepted", "duplicate"]
 
 
+def incompatible_writer(cluster):
+    other = json.loads(http_get(f"{cluster.registry_url}/subjects/commitments-value/versions/latest")[1])["id"]
+    before = len(consume(cluster, "dlq.invoice.events"))
+    send(cluster, "invoice.events", raw(b"\0" + struct.pack(">I", other) + b"whatever", "ACME|S1", 30), options=["--raw"])
+    with test("a writer whose schema cannot be read as ours: DLQ, saying which field"):
+        letter = dead_letters(cluster, "invoice.events", before + 1)[-1]
+        assert letter["headers"]["kontor-reason"] == "DECODE_FAILED" and "InvoiceEvent" in letter["headers"]["kontor-text"], letter["headers"]
+
+
+def new_schema_while_registry_is_down(cluster, processors):
+    """A writer with a newer schema, whose id nobody has asked for yet: nothing goes to the DLQ for want of the registry."""
+    schema = json.loads((REPOSITORY / "schemas" / "procurement-event.avsc").read_text())
+    schema["fields"].insert(0, {"name": "added_by_the_writer", "type": "string", "default": "x"})
+    schema_id = register(cluster, "writers-of-tests", schema)
+    known = json.loads(http_get(f"{cluster.registry_url}/subjects/procurement.events-value/versions/latest")[1])["id"]
+    value = order("PO-new-schema", supplier="S2")
+    send(cluster, "procurement.events", line(value, 41))
+    outcome_of(cluster, value)
+    place = next((record["partition"], record["offset"]) for record in consume(cluster, "procurement.events")
+                 if isinstance(record["value"], dict) and record["value"]["event_id"] == value["event_id"])
+    stored = next(base64.b64decode(record["value"]) for record in consume(cluster, "procurement.events", "--raw") if (record["partition"], record["offset"]) == place)
+    assert stored[1:5] == struct.pack(">I", known)
+    before = len(consume(cluster, "dlq.procurement.events"))
+    cluster.registry.kill()
+    # The same order by the newer writer (its own field first) and, as another event id would be, behind the first: a duplicate when it can be read.
+    send(cluster, "procurement.events", raw(b"\0" + struct.pack(">I", schema_id) + b"\2y" + stored[5:], "ACME|S2", 42), options=["--raw"])
+    with test("registry down and a schema id never seen: waits, says so, nothing goes to the DLQ"):
+        wait_until(lambda: any("schema" in processor.http("/readyz")[1] or "registry" in processor.http("/readyz")[1] for processor in processors), 30, "a processor says why it waits")
+        assert len(consume_without_registry(cluster, "dlq.procurement.events")) == before
+    cluster.registry.start().wait_ready()
+    with test("registry back: read by the newer writer's schema"):
+        wait_until(lambda: [record["value"]["outcome"] for record in consume(cluster, "acknowledgments") if record["value"]["event_id"] == value["event_id"]] == ["accepted", "duplicate"],
+                   60, "the second one is read and a duplicate", interval_s=0.3)
+
+
+def register(cluster, subject, schema):
+    request = urllib.request.Request(f"{cluster.registry_url}/subjects/{subject}/versions", json.dumps({"schema": json.dumps(schema)}).encode(),
+                                     {"Content-Type": "application/vnd.schemaregistry.v1+json"})
+    return json.loads(urllib.request.urlopen(request, timeout=10).read())["id"]
+
+
+def consume_without_registry(cluster, topic):
+    return consume(cluster, topic, "--raw")
+
+
 def registry_down(cluster, processors):
     waiting = order("PO-registry")
     cluster.registry.kill()
@@ -110,6 +156,8 @@ def main():
         unreadable(cluster, processors)
         misplaced(cluster)
         refused(cluster)
+        incompatible_writer(cluster)
+        new_schema_while_registry_is_down(cluster, processors)
         registry_down(cluster, processors)
         with test("nothing was lost: every event has one outcome"):
             await_caught_up(processors)

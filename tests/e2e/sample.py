@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import time
+from decimal import Decimal
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -28,8 +29,18 @@ def run(name, folder, disturb=None):
         await_caught_up(processors)
         print(f"  {name}: {time.monotonic() - begun:.1f} s", flush=True)
         summary = json.loads(cluster.kontor("status", "--format", "json").stdout)
+        balances = trial_balance(cluster)
         stop_seconds = [processor.stop() for processor in processors]
-        return outputs(cluster), summary, stop_seconds
+        return outputs(cluster), summary, balances, stop_seconds
+
+
+def trial_balance(cluster):
+    """Debit and credit by account, over the entities."""
+    sums = {}
+    for row in json.loads(cluster.kontor("status", "--trial-balance", "--format", "json").stdout)["accounts"]:
+        debit, credit = sums.get(row["account"], (Decimal(0), Decimal(0)))
+        sums[row["account"]] = (debit + Decimal(row["debit"]), credit + Decimal(row["credit"]))
+    return sums
 
 
 def kill_at_random(chance, kills, broker_kills):
@@ -56,7 +67,7 @@ def oracle(folder):
 def main():
     chance = random.Random(seed())
     folder = sample()
-    first, summary, stop_seconds = run("first", folder)
+    first, summary, balances, stop_seconds = run("first", folder)
     with test("outcomes add up to the input"):
         assert summary["events_in"] == sum(1 for topic in ("procurement.events", "invoice.events") for _ in open(folder / f"{topic}.jsonl"))
         assert summary["events_in"] == sum(summary[outcome] for outcome in ("accepted", "duplicate", "rejected", "held", "parked", "poison"))
@@ -69,12 +80,14 @@ def main():
         names = ("events_in", "accepted", "duplicate", "rejected", "held", "parked", "poison", "reasons", "journals", "journal_lines")
         wrong = [f"{name}: oracle {expected[name]}, kontor {summary[name]}" for name in names if expected[name] != summary[name]]
         assert not wrong, "; ".join(wrong)
+    with test("the oracle agrees on every account's debit and credit"):
+        assert balances == {account: (Decimal(sums["debit"]), Decimal(sums["credit"])) for account, sums in expected["accounts"]["EUR"].items()}
     with test("again from nothing: the same bytes"):
-        second, _, _ = run("second", folder)
+        second, *_ = run("second", folder)
         found = differences(first, second)
         assert not found, "\n".join(found)
     with test("20 kills of processors and 3 of the broker: the same bytes"):
-        third, _, _ = run("killed", folder, kill_at_random(chance, 20, 3))
+        third, *_ = run("killed", folder, kill_at_random(chance, 20, 3))
         found = differences(first, third)
         assert not found, "\n".join(found)
 

@@ -212,6 +212,25 @@ def proxy_faults(cluster, counted, rng):
     processor.stop()
 
 
+def doubtful_commits(cluster, counted, rng):
+    """Longer than a call waits: the batch is aborted, and only the group's offsets say whether it was committed."""
+    processor = counter(cluster, kafka_bootstrap_servers=cluster.proxied, batch_max_records="200", transaction_call_timeout_ms="1500")
+    processor.start().wait_ready()
+    for fault in ("noreply EndTxn commit", "drop EndTxn commit", "drop TxnOffsetCommit", "noreply TxnOffsetCommit", "drop AddPartitions", "noreply Produce"):
+        with test(f"for longer than a call waits: {fault}"):
+            before = processor.metric("kontor_transactions_total", outcome="aborted")
+            with Feeding(counted, count=100, pause_s=0.02):
+                cluster.proxy(f"{fault} n=0")
+                try:
+                    wait_until(lambda: processor.metric("kontor_transactions_total", outcome="aborted") > before, 30, "an aborted batch")
+                finally:
+                    cluster.proxy("clear")
+            counted.check_soon(processor, deadline_s=60)
+    print(f"    aborted {processor.metric('kontor_transactions_total', outcome='aborted'):.0f}, unknown {processor.metric('kontor_transactions_total', outcome='unknown'):.0f}, "
+          f"renewals {processor.metric('kontor_producer_renewals_total'):.0f}", flush=True)
+    processor.stop()
+
+
 def owned(*processors):
     return [processor.metric("kontor_tasks_owned") for processor in processors]
 
@@ -325,7 +344,7 @@ def flood(cluster, counted, rng):
         processor.stop()
 
 
-SCENARIOS = (committed_order, crash_points, random_kills, broker_faults, proxy_faults, rebalances, twins, open_transaction, flood, environment)
+SCENARIOS = (committed_order, crash_points, random_kills, broker_faults, proxy_faults, doubtful_commits, rebalances, twins, open_transaction, flood, environment)
 
 
 def main():
