@@ -23,9 +23,10 @@ void *entity_compile(const void *record, struct error *error) {
         return NULL;
     }
     struct compiled *compiled = calloc(1, sizeof *compiled);
-    if (!compiled) { error_set(error, "out of memory"); return NULL; }
+    if (!compiled) { error_set(error, ""); return NULL; }
     snprintf(name, sizeof name, SLICE_FORMAT, SLICE_ARGUMENT(entity->time_zone));
     if (timezone_read(name, &compiled->bytes, error) && time_zone_parse(buffer_slice(&compiled->bytes), &compiled->zone, error)) return compiled;
+    if (compiled->bytes.failed) error_set(error, "");   /* memory is out (tables.h) */
     entity_release(compiled);
     return NULL;
 }

@@ -41,6 +41,7 @@ static bool name_find(struct slice name, const char *const *names, int count, in
     return false;
 }
 
+/* Here and below an empty error says that memory is out (tables.h). */
 /* `map:<set>:<dimension>`, `line` or a number. */
 static bool account_compile(struct arena *arena, const struct posting_rule *rule, struct slice account, struct rule_line *line, struct error *error) {
     static const struct slice map = {"map:", 4};
@@ -59,7 +60,7 @@ static bool account_compile(struct arena *arena, const struct posting_rule *rule
         account = (struct slice){rest.data, (size_t)(colon - rest.data)};
     }
     if (!account.length) return error_set(error, "rule " SLICE_FORMAT ": a line has no account", SLICE_ARGUMENT(rule->rule));
-    return text_keep(arena, account, &line->account) || error_set(error, "out of memory");
+    return text_keep(arena, account, &line->account) || error_set(error, "");
 }
 
 static bool balance_check(const struct posting_rule *rule, const struct rule *compiled, struct error *error) {
@@ -86,7 +87,7 @@ static bool rule_compile(struct arena *arena, const struct posting_rule *rule, s
     }
     compiled->line_count = rule->lines.count;
     compiled->lines = ok ? arena_alloc(arena, compiled->line_count * sizeof *compiled->lines) : NULL;
-    if (!compiled->lines) return error_set(error, "out of memory");
+    if (!compiled->lines) return error_set(error, "");
     for (size_t i = 0; i < compiled->line_count; i++) {
         const struct posting_rule_line *from = &rule->lines.items[i];
         struct rule_line *to = &compiled->lines[i];
@@ -97,7 +98,7 @@ static bool rule_compile(struct arena *arena, const struct posting_rule *rule, s
             return error_set(error, "rule " SLICE_FORMAT ": unknown amount " SLICE_FORMAT, SLICE_ARGUMENT(rule->rule), SLICE_ARGUMENT(from->amount));
         to->amount = (enum rule_amount)amount;
         if (!account_compile(arena, rule, from->account, to, error)) return false;
-        if (!text_keep(arena, from->text, &to->text)) return error_set(error, "out of memory");
+        if (!text_keep(arena, from->text, &to->text)) return error_set(error, "");
     }
     return balance_check(rule, compiled, error);
 }
@@ -124,14 +125,14 @@ static bool set_check(const struct rule_set *set, struct error *error) {
 void *rules_compile(const void *record, struct error *error) {
     const struct posting_rule_set *source = record;
     struct compiled *compiled = calloc(1, sizeof *compiled);
-    if (!compiled) { error_set(error, "out of memory"); return NULL; }
+    if (!compiled) { error_set(error, ""); return NULL; }
     arena_init(&compiled->arena, COMPILED_BLOCK, COMPILED_MAXIMUM);
     struct rule_set *set = &compiled->set;
     set->valid_from = source->valid_from;
     set->rule_count = source->rules.count;
     set->rules = arena_alloc(&compiled->arena, set->rule_count * sizeof *set->rules + 1);
     bool ok = set->rules && text_keep(&compiled->arena, source->rule_set, &set->name);
-    if (!ok) error_set(error, "out of memory");
+    if (!ok) error_set(error, "");
     for (size_t i = 0; ok && i < set->rule_count; i++) ok = rule_compile(&compiled->arena, &source->rules.items[i], &set->rules[i], error);
     ok = ok && set_check(set, error);
     if (ok) return set;

@@ -128,7 +128,7 @@ const void *require(struct decision *decision, enum master table, struct slice k
 }
 
 const void *state_find(struct decision *decision, int store, struct slice key) {
-    return overlay_find(decision, STORE_FIRST + store, key)->object;
+    return overlay_object(overlay_find(decision, STORE_FIRST + store, key));
 }
 
 size_t decision_master_offsets(struct decision *decision, enum master *tables, int64_t *offsets, size_t capacity) {

@@ -124,14 +124,14 @@ static bool task_load(struct task *task, struct error *error) {
     task->next_sequence = 1;
     for (int i = 0; i < MASTER_COUNT; i++) task->table_offsets[i] = -1;
     struct slice body;
-    const void *object = NULL;
-    const uint64_t *event_ids;
-    uint32_t count;
+    struct kept kept = {0};
     enum state_result result = state_get(task->state, (struct slice){clock_key, sizeof clock_key}, &body, error);
     if (result == STATE_FAILED) return false;
-    if (result == STATE_CORRUPT || (result == STATE_FOUND && overlay_decode(engine, STORE_ENGINE, body, &object, &event_ids, &count) != ENGINE_DONE))
+    if (result == STATE_CORRUPT || (result == STATE_FOUND && overlay_decode(engine, STORE_ENGINE, body, &kept) != ENGINE_DONE))
         return error_set(error, "partition %d: the task's clock cannot be read from the state", task->partition);
-    const struct task_clock *clock = object;
+    const struct task_clock *clock = kept.object;
+    task->swept_day = clock ? clock->swept : 0;
+    task->sweep.running = false;
     if (clock) {
         task->stream_time_ms = task->clock_ms_written = clock->stream_time_ms;
         task->next_sequence = (uint64_t)clock->next_sequence;
@@ -147,6 +147,8 @@ static bool task_load(struct task *task, struct error *error) {
 }
 
 bool task_open(struct task **made, struct engine *engine, int32_t partition, struct state *state, struct error *error) {
+    if (engine->batch_records) return error_set(error, "partition %d cannot be opened within a batch: a defect", partition);
+    overlay_reset(engine);   /* what a batch without records has looked up lies in the memory that loading takes */
     struct task *task = calloc(1, sizeof *task);
     if (!task) return error_set(error, "out of memory");
     task->engine = engine;
@@ -325,6 +327,7 @@ static void reject(struct decision *decision, uint64_t sequence, const struct pa
 static void hold(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
     parking_store(decision, sequence, parked, PARKED_STATUS_HELD);
     if (decision->input->follows) return;
+    if (parked && parked->status != PARKED_STATUS_HELD) conclude_exception(decision, &decision->engine->parked, "released");
     conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_HELD, "held");
     conclude_exception(decision, &decision->engine->held, "held");
 }
@@ -372,6 +375,7 @@ static bool establishing_void(struct decision *cancellation) {
         message_of(parked, cancellation, &message);
         decision_begin(voided, cancellation->engine, task, &message, cancellation->error);
         voided->escape = cancellation->escape;
+        voided->part_of = cancellation;
         record_read(voided, true);
         if (voided->heaviest == CLASS_POISON) continue;
         voided->reason_count = voided->missing_count = 0;
@@ -419,10 +423,12 @@ static void decide_new(struct decision *decision) {
         report(decision, REASON_DUPLICATE_EVENT, "event_id", "");
         outcome = conclude_new(decision);
     } else if (waits && !envelope->overtakes && (!envelope->establishes || establishing_waits(decision, document))) {
+        decision->reason_count = decision->missing_count = 0;
         report(decision, REASON_OUT_OF_ORDER, "", "");
         park(decision, 0, NULL, PARKED_STATUS_BEHIND);
         outcome = OUTCOME_PARKED;
-    } else {
+    } else if (refused(decision)) outcome = conclude_new(decision);   /* its source's permission cannot be trusted now */
+    else {
         decision->voided = envelope->overtakes && establishing_void(decision);
         decision->input->decide(decision, decision->record);
         outcome = conclude_new(decision);
@@ -478,7 +484,6 @@ static void expire(struct decision *decision, uint64_t sequence, const struct pa
             if (slice_equal(parked->reasons.items[i].code, slice_of(reasons[reason].code)))
                 report(decision, (enum reason)reason, decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(parked->reasons.items[i].field)).data, "%s",
                        decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(parked->reasons.items[i].text)).data);
-    if (!decision->input->follows) conclude_exception(decision, &decision->engine->parked, "released");
     hold(decision, sequence, parked);
     decision->engine->batch.expired++;
     if (!decision->input->follows) batch_count(decision, OUTCOME_HELD);
@@ -543,16 +548,17 @@ enum engine_result engine_take(struct engine *engine, struct task *task, const s
     struct decision decision;
     decision_begin(&decision, engine, task, message, error);
     decision.escape = &escape;
-    for (int done = 0; ; done++) {
+    if (setjmp(escape)) return decision.failure;
+    record_read(&decision, false);
+    bool poisoned = decision.heaviest == CLASS_POISON;
+    /* What cannot be trusted does not move time either. */
+    for (int done = 0; !poisoned; done++) {
         uint64_t sequence = parking_expired(task, decision.time_ms);
         if (sequence == INDEX_NONE) break;
         enum engine_result result = parked_do(engine, task, sequence, true, error);
         if (result != ENGINE_DONE) return result == ENGINE_WAIT ? ENGINE_ABORT : result;   /* an abort puts the deadline back */
         if (done == EXPIRY_STEP) { *again = true; return ENGINE_DONE; }
     }
-    if (setjmp(escape)) return decision.failure;
-    record_read(&decision, false);
-    bool poisoned = decision.heaviest == CLASS_POISON;
     if (!decision.input->follows && flood(engine, poisoned)) {
         error_set(error, "%u of the last %u records are poison, the newest for %s: paused before the topic is drained into %s", engine->flood_poison,
                   engine->flood_seen, reasons[decision.reasons[0].reason].code, engine->dead_letters[message->input]);
@@ -561,10 +567,7 @@ enum engine_result engine_take(struct engine *engine, struct task *task, const s
     if (poisoned) poison(&decision);
     else {
         clock_move(&decision);
-        if (refused(&decision)) {   /* its source's permission cannot be trusted now */
-            int outcome = conclude_new(&decision);
-            if (!decision.input->follows) batch_count(&decision, outcome);
-        } else decide_new(&decision);
+        decide_new(&decision);
     }
     engine->batch_records++;
     return ENGINE_DONE;
@@ -593,7 +596,7 @@ static void clock_put(struct decision *decision) {
     struct clock_table *offsets = decision_alloc(decision, (engine->table_count + 1) * sizeof *offsets);
     for (size_t i = 0; i < engine->table_count; i++)
         offsets[i] = (struct clock_table){slice_of(master_tables[engine->processor->tables[i]].name), task->table_offsets[i]};
-    *clock = (struct task_clock){.stream_time_ms = task->stream_time_ms, .next_sequence = (int64_t)task->next_sequence};
+    *clock = (struct task_clock){.stream_time_ms = task->stream_time_ms, .next_sequence = (int64_t)task->next_sequence, .swept = task->swept_day};
     clock->tables.items = offsets;
     clock->tables.count = engine->table_count;
     overlay_put(engine, overlay_find(decision, STORE_ENGINE, (struct slice){clock_key + 1, sizeof clock_key - 1}), clock);
@@ -608,6 +611,7 @@ static enum engine_result clocks_put(struct engine *engine, struct error *error)
         decision_begin(&decision, engine, task, &none, error);
         decision.escape = &escape;
         if (setjmp(escape)) return decision.failure;
+        overlay_sweep(&decision);
         clock_put(&decision);
     }
     return ENGINE_DONE;

@@ -69,6 +69,8 @@ struct engine_options {
     struct engine_sink sink;
     int32_t partition_count;            /* of the inputs */
     size_t batch_memory;                /* bytes; past half of it engine_full() */
+    int32_t keep_event_ids_days;        /* a repeated event id is known for so long, in stream time */
+    int32_t keep_documents_days;        /* a finished document is known for so long after it was last written; 0: for ever */
     const char *erps;                   /* comma-separated: the ERPs that have a topic */
     int64_t wait_limit_ms;              /* where a decision names none */
     int flood_window, flood_percent;    /* more than this share of poison in a window of records pauses; percent 100: never */
@@ -89,7 +91,7 @@ enum engine_result {
     ENGINE_FATAL        /* stop */
 };
 
-/* A task over an opened and restored state. The state stays the caller's. Loads what waits; looks all missing keys up at the first engine_step. */
+/* A task over an opened and restored state, not while a batch has records. The state stays the caller's. Loads what waits; looks all missing keys up at the first engine_step. */
 MUST_CHECK bool task_open(struct task **task, struct engine *engine, int32_t partition, struct state *state, struct error *error);
 void task_close(struct task *task);
 int32_t task_partition(const struct task *task);

@@ -18,15 +18,24 @@ enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 16, EVENT_
 
 /* ---- overlay: the state as the batch sees it ---- */
 
-/* A record of the state: what it holds, and the ids of the events that the document under its key has seen. */
+/* An event that a document has seen: the fingerprint of its id, and the day of the stream time then. */
+struct seen_event { uint64_t hash; int32_t day; };
+
+/* What the state holds under a key: a record, the events that the document has seen, and the day it was last written. */
+struct kept {
+    const void *object;         /* NULL: no record */
+    const struct seen_event *events;
+    uint32_t event_count;
+    int32_t day;
+};
+
+/* ... as the batch has it. */
 struct overlay_entry {
     struct overlay_entry *next_dirty;
     struct task *task;
     uint64_t hash;
     struct slice key;           /* store byte and key */
-    const void *object;         /* NULL: no record */
-    const uint64_t *event_ids;
-    uint32_t event_id_count;
+    struct kept kept;
     bool dirty;
     struct slice sealed;        /* made by overlay_seal: empty for a deletion */
 };
@@ -56,6 +65,8 @@ struct task {
     struct state *state;
     int32_t partition;
     int64_t stream_time_ms, clock_ms_written;
+    int32_t swept_day;          /* 0: not yet */
+    struct { bool running; size_t length; char from[STATE_KEY_MAXIMUM]; } sweep;
     uint64_t next_sequence;
     int64_t table_offsets[MASTER_COUNT];
     struct parking parking;
@@ -118,6 +129,7 @@ struct decision {
     enum reason_class heaviest;
     bool voided;                        /* the event cancelled what waited to establish its document */
     enum engine_result failure;
+    struct decision *part_of;   /* the decision that this one is made for; NULL: it stands by itself */
     struct error *error;
     jmp_buf *escape;
 };
@@ -132,11 +144,15 @@ void decision_report_missing(struct decision *decision, struct parked_missing mi
 struct overlay_entry *overlay_find(struct decision *decision, int wire_store, struct slice key);
 void overlay_put(struct engine *engine, struct overlay_entry *entry, const void *object);
 void overlay_saw(struct decision *decision, struct overlay_entry *entry, uint64_t event_hash);
+/* As of the stream time: what is older than it is to be kept is not there, whether it was taken out yet or not. */
 bool overlay_has_seen(const struct overlay_entry *entry, uint64_t event_hash);
+const void *overlay_object(const struct overlay_entry *entry);
+/* Takes out a bounded piece of what is kept no longer. */
+void overlay_sweep(struct decision *decision);
 MUST_CHECK enum engine_result overlay_seal(struct engine *engine, struct error *error);
 void overlay_reset(struct engine *engine);
-/* The body of a sealed value: our record (NULL: none) and event ids. ENGINE_REBUILD: it cannot be read; ENGINE_ABORT: memory is out. */
-MUST_CHECK enum engine_result overlay_decode(struct engine *engine, int wire_store, struct slice body, const void **object, const uint64_t **event_ids, uint32_t *count);
+/* The body of a sealed value. ENGINE_REBUILD: it cannot be read; ENGINE_ABORT: memory is out. */
+MUST_CHECK enum engine_result overlay_decode(struct engine *engine, int wire_store, struct slice body, struct kept *kept);
 
 /* ---- parking.c ---- */
 MUST_CHECK bool parking_load(struct task *task, struct error *error);

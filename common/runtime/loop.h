@@ -40,6 +40,7 @@ struct loop_options {
     const char *compression;
     int session_timeout_ms, transaction_timeout_ms, call_timeout_ms;
     int64_t batch_records, batch_bytes, batch_memory, batch_ms, commit_gap_ms;
+    int32_t keep_event_ids_days, keep_documents_days;
     int64_t wait_limit_ms;
     int flood_window, flood_percent;
     bool leave;                     /* leave the group when stopped */

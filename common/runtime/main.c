@@ -26,6 +26,7 @@
 #define KONTOR_VERSION "0.1.0"
 #endif
 
+enum { DAY_MS = 86400000 };
 enum {
     ASK_MS = 500,               /* of the broker, at start */
     RETRY_MS = 500,
@@ -175,6 +176,7 @@ static struct loop_options loop_options(const struct process *process) {
         .transaction_timeout_ms = (int)config_integer(c, "transaction.timeout.ms"), .call_timeout_ms = (int)config_integer(c, "transaction.call.timeout.ms"),
         .batch_records = config_integer(c, "batch.max.records"), .batch_bytes = config_integer(c, "batch.max.bytes"),
         .batch_memory = config_integer(c, "batch.memory"), .batch_ms = config_integer(c, "batch.max.ms"), .commit_gap_ms = config_integer(c, "commit.gap.ms"),
+        .keep_event_ids_days = (int32_t)(config_integer(c, "state.keep.event.ids") / DAY_MS), .keep_documents_days = (int32_t)(config_integer(c, "state.keep.documents") / DAY_MS),
         .wait_limit_ms = config_integer(c, "parking.limit"), .flood_window = (int)config_integer(c, "poison.flood.window"),
         .flood_percent = (int)config_integer(c, "poison.flood.percent"), .leave = config_boolean(c, "leave.on.stop"), .stopping = signals_stopping,
         .hurried = hurried, .stop_descriptor = signals_descriptor()};

@@ -25,28 +25,35 @@ static bool slots_grow(struct overlay *overlay) {
     return true;
 }
 
-enum engine_result overlay_decode(struct engine *engine, int wire_store, struct slice body, const void **object, const uint64_t **event_ids, uint32_t *count) {
-    /* body: one byte with the number of event ids (255: two more bytes follow), the ids, then, if anything is left, the record. */
+/* A body: the day (four bytes), the number of seen events (two), each event (fingerprint eight, day four), all little endian, then the record if there is one. */
+enum { DAY_SIZE = 4, COUNT_SIZE = 2, EVENT_SIZE = 12 };
+
+static int32_t day_read(const char *bytes) {
+    const unsigned char *b = (const unsigned char *)bytes;
+    return (int32_t)((uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24);
+}
+
+static void number_put(unsigned char *bytes, uint64_t number, size_t size) {
+    for (size_t i = 0; i < size; i++, number >>= 8) bytes[i] = (unsigned char)number;
+}
+
+enum engine_result overlay_decode(struct engine *engine, int wire_store, struct slice body, struct kept *kept) {
     const unsigned char *bytes = (const unsigned char *)body.data;
-    size_t at = 1, ids;
-    if (body.length < 1) return ENGINE_REBUILD;
-    ids = bytes[0];
-    if (ids == 255) {
-        if (body.length < 3) return ENGINE_REBUILD;
-        ids = (size_t)bytes[1] << 8 | bytes[2];
-        at = 3;
+    *kept = (struct kept){0};
+    if (body.length < DAY_SIZE + COUNT_SIZE) return ENGINE_REBUILD;
+    kept->day = day_read(body.data);
+    kept->event_count = (uint32_t)bytes[DAY_SIZE] | (uint32_t)bytes[DAY_SIZE + 1] << 8;
+    size_t at = DAY_SIZE + COUNT_SIZE;
+    if (kept->event_count > EVENT_IDS_MAXIMUM || body.length - at < (size_t)kept->event_count * EVENT_SIZE) return ENGINE_REBUILD;
+    if (kept->event_count) {
+        struct seen_event *events = arena_alloc(&engine->arena, kept->event_count * sizeof *events);
+        if (!events) return ENGINE_ABORT;
+        for (uint32_t i = 0; i < kept->event_count; i++, at += EVENT_SIZE) {
+            for (size_t k = 8; k--;) events[i].hash = events[i].hash << 8 | bytes[at + k];
+            events[i].day = day_read(body.data + at + 8);
+        }
+        kept->events = events;
     }
-    if (ids > EVENT_IDS_MAXIMUM || body.length - at < ids * sizeof(uint64_t)) return ENGINE_REBUILD;
-    uint64_t *copy = NULL;
-    if (ids) {
-        copy = arena_alloc(&engine->arena, ids * sizeof *copy);
-        if (!copy) return ENGINE_ABORT;
-        memcpy(copy, bytes + at, ids * sizeof *copy);
-        at += ids * sizeof *copy;
-    }
-    *event_ids = copy;
-    *count = (uint32_t)ids;
-    *object = NULL;
     if (at == body.length) return ENGINE_DONE;
     const struct codec_type *type = engine->store_types[wire_store];
     /* The record outlives LMDB's page: its strings must not point there. */
@@ -54,7 +61,7 @@ enum engine_result overlay_decode(struct engine *engine, int wire_store, struct 
     void *record = arena_alloc(&engine->arena, type->size);
     if (!bytes_kept || !record) return ENGINE_ABORT;
     switch (codec_decode(engine->store_plans[wire_store], bytes_kept, body.length - at, &engine->arena, record)) {
-    case CODEC_OK: *object = record; return ENGINE_DONE;
+    case CODEC_OK: kept->object = record; return ENGINE_DONE;
     case CODEC_NO_MEMORY: return ENGINE_ABORT;
     default: return ENGINE_REBUILD;
     }
@@ -69,7 +76,7 @@ static void entry_load(struct decision *decision, struct overlay_entry *entry, i
     case STATE_CORRUPT: decision_fail(decision, ENGINE_REBUILD, "state of partition %d: a record's checksum is wrong", entry->task->partition);
     case STATE_FAILED: decision_fail(decision, ENGINE_FATAL, "%s", error.text);
     }
-    enum engine_result result = overlay_decode(decision->engine, wire_store, body, &entry->object, &entry->event_ids, &entry->event_id_count);
+    enum engine_result result = overlay_decode(decision->engine, wire_store, body, &entry->kept);
     if (result == ENGINE_ABORT) decision_fail(decision, result, "out of batch memory (batch.memory.bytes)");
     if (result != ENGINE_DONE) decision_fail(decision, result, "state of partition %d: a record cannot be read", entry->task->partition);
 }
@@ -111,53 +118,124 @@ static void entry_soil(struct engine *engine, struct overlay_entry *entry) {
     engine->overlay.last_dirty = &entry->next_dirty;
 }
 
-void overlay_put(struct engine *engine, struct overlay_entry *entry, const void *object) {
-    entry->object = object;
-    entry_soil(engine, entry);
+/* ---- what is kept for how long ---- */
+
+static int32_t today(const struct task *task) {
+    const int64_t day_ms = 86400000;
+    int64_t time_ms = task->stream_time_ms == INT64_MIN ? 0 : task->stream_time_ms;
+    return (int32_t)(time_ms >= 0 ? time_ms / day_ms : (time_ms - day_ms + 1) / day_ms);
+}
+
+/* Documents that are open are kept whatever their age: the store's declaration says which are. */
+static bool is_over(const struct overlay_entry *entry) {
+    const struct engine *engine = entry->task->engine;
+    int store = (unsigned char)entry->key.data[0] - STORE_FIRST;
+    if (!engine->options.keep_documents_days || store < 0 || entry->kept.day + engine->options.keep_documents_days >= today(entry->task)) return false;
+    bool (*is_open)(const void *record) = engine->processor->stores[store].is_open;
+    return !entry->kept.object || !is_open || !is_open(entry->kept.object);
+}
+
+const void *overlay_object(const struct overlay_entry *entry) { return is_over(entry) ? NULL : entry->kept.object; }
+
+static bool is_remembered(const struct overlay_entry *entry, const struct seen_event *event) {
+    return event->day + entry->task->engine->options.keep_event_ids_days >= today(entry->task);
 }
 
 bool overlay_has_seen(const struct overlay_entry *entry, uint64_t event_hash) {
-    for (uint32_t i = 0; i < entry->event_id_count; i++)
-        if (entry->event_ids[i] == event_hash) return true;
+    for (uint32_t i = 0; i < entry->kept.event_count; i++)
+        if (entry->kept.events[i].hash == event_hash && is_remembered(entry, &entry->kept.events[i])) return true;
     return false;
+}
+
+void overlay_put(struct engine *engine, struct overlay_entry *entry, const void *object) {
+    entry->kept.object = object;
+    entry->kept.day = today(entry->task);
+    entry_soil(engine, entry);
 }
 
 void overlay_saw(struct decision *decision, struct overlay_entry *entry, uint64_t event_hash) {
     /* The newest EVENT_IDS_MAXIMUM are kept: a source that repeats an older event of the same document is met by the document's own state. */
-    uint32_t dropped = entry->event_id_count == EVENT_IDS_MAXIMUM ? 1 : 0;
-    uint64_t *ids = decision_alloc(decision, (entry->event_id_count + 1) * sizeof *ids);
-    if (entry->event_id_count) memcpy(ids, entry->event_ids + dropped, (entry->event_id_count - dropped) * sizeof *ids);
-    entry->event_id_count = entry->event_id_count - dropped + 1;
-    ids[entry->event_id_count - 1] = event_hash;
-    entry->event_ids = ids;
+    struct kept *kept = &entry->kept;
+    uint32_t count = 0, first = kept->event_count == EVENT_IDS_MAXIMUM ? 1 : 0;
+    struct seen_event *events = decision_alloc(decision, (kept->event_count + 1) * sizeof *events);
+    for (uint32_t i = first; i < kept->event_count; i++)
+        if (is_remembered(entry, &kept->events[i])) events[count++] = kept->events[i];
+    events[count++] = (struct seen_event){event_hash, today(entry->task)};
+    kept->object = overlay_object(entry);
+    kept->events = events;
+    kept->event_count = count;
+    kept->day = today(entry->task);
     entry_soil(decision->engine, entry);
+}
+
+/* ---- taking out ---- */
+
+enum { SWEEP_EVERY_DAYS = 28, SWEEP_VISITS = 2000 };
+
+struct sweeping { struct decision *decision; struct slice *old; size_t old_count, visits; };
+
+static bool sweep_one(void *context, struct slice key, struct slice body) {
+    struct sweeping *sweeping = context;
+    struct task *task = sweeping->decision->task;
+    memcpy(task->sweep.from, key.data, key.length);
+    task->sweep.length = key.length;
+    if (sweeping->visits++ == SWEEP_VISITS) return false;
+    if (body.length < DAY_SIZE || day_read(body.data) + task->engine->options.keep_documents_days >= today(task)) return true;
+    char *copy = arena_copy(&task->engine->arena, key.data, key.length);
+    if (!copy) return false;   /* the rest another time */
+    sweeping->old[sweeping->old_count++] = (struct slice){copy, key.length};
+    return true;
+}
+
+void overlay_sweep(struct decision *decision) {
+    struct task *task = decision->task;
+    if (!decision->engine->options.keep_documents_days) return;
+    if (!task->swept_day) task->swept_day = today(task);
+    if (!task->sweep.running) {
+        if (today(task) - task->swept_day < SWEEP_EVERY_DAYS) return;
+        task->sweep.running = true;
+        task->sweep.from[0] = STORE_FIRST;
+        task->sweep.length = 1;
+    }
+    struct sweeping sweeping = {.decision = decision, .old = decision_alloc(decision, SWEEP_VISITS * sizeof *sweeping.old)};
+    enum state_result result = state_scan_from(task->state, (struct slice){task->sweep.from, task->sweep.length}, sweep_one, &sweeping, decision->error);
+    if (result == STATE_CORRUPT) decision_fail(decision, ENGINE_REBUILD, "state of partition %d: a record's checksum is wrong", task->partition);
+    if (result == STATE_FAILED) decision_fail(decision, ENGINE_FATAL, "state of partition %d cannot be read", task->partition);
+    for (size_t i = 0; i < sweeping.old_count; i++) {
+        struct overlay_entry *entry = overlay_find(decision, (unsigned char)sweeping.old[i].data[0], (struct slice){sweeping.old[i].data + 1, sweeping.old[i].length - 1});
+        if (entry->dirty || !is_over(entry)) continue;
+        entry->kept = (struct kept){0};
+        entry_soil(decision->engine, entry);
+    }
+    if (sweeping.visits > SWEEP_VISITS) return;
+    task->sweep.running = false;
+    task->swept_day = today(task);
 }
 
 static enum engine_result entry_seal(struct engine *engine, struct overlay_entry *entry, struct error *error) {
     struct buffer *scratch = &engine->scratch;
     buffer_reset(scratch);
-    if (!entry->object && !entry->event_id_count) { entry->sealed = (struct slice){0}; return ENGINE_DONE; }
-    unsigned char count[3] = {(unsigned char)entry->event_id_count};
-    size_t count_length = 1;
-    if (entry->event_id_count >= 255) {
-        count[0] = 255;
-        count[1] = (unsigned char)(entry->event_id_count >> 8);
-        count[2] = (unsigned char)entry->event_id_count;
-        count_length = 3;
-    }
-    static const char seal[STATE_SEAL_SIZE];
+    const struct kept *kept = &entry->kept;
+    if (!kept->object && !kept->event_count) { entry->sealed = (struct slice){0}; return ENGINE_DONE; }
+    unsigned char head[STATE_SEAL_SIZE + DAY_SIZE + COUNT_SIZE] = {0}, event[EVENT_SIZE];
+    number_put(head + STATE_SEAL_SIZE, (uint32_t)kept->day, DAY_SIZE);
+    number_put(head + STATE_SEAL_SIZE + DAY_SIZE, kept->event_count, COUNT_SIZE);
     int store = (unsigned char)entry->key.data[0];
-    bool ok = buffer_append(scratch, seal, sizeof seal) && buffer_append(scratch, count, count_length) &&
-              buffer_append(scratch, entry->event_ids, entry->event_id_count * sizeof *entry->event_ids) &&
-              (!entry->object || codec_encode(engine->store_types[store], entry->object, scratch));
+    bool ok = buffer_append(scratch, head, sizeof head);
+    for (uint32_t i = 0; ok && i < kept->event_count; i++) {
+        number_put(event, kept->events[i].hash, 8);
+        number_put(event + 8, (uint32_t)kept->events[i].day, DAY_SIZE);
+        ok = buffer_append(scratch, event, sizeof event);
+    }
+    ok = ok && (!kept->object || codec_encode(engine->store_types[store], kept->object, scratch));
     if (!ok) {
         error_set(error, "a record of store %d cannot be encoded (%s)", store, scratch->failed ? "out of memory" : "a value has no place in its schema");
         return scratch->failed ? ENGINE_ABORT : ENGINE_FATAL;
     }
     state_seal(scratch->data, scratch->length, entry->key, (uint8_t)engine->processor->layout_version);
-    char *kept = arena_copy(&engine->arena, scratch->data, scratch->length);
-    if (!kept) { error_set(error, "out of batch memory (batch.memory.bytes)"); return ENGINE_ABORT; }
-    entry->sealed = (struct slice){kept, scratch->length};
+    char *sealed = arena_copy(&engine->arena, scratch->data, scratch->length);
+    if (!sealed) { error_set(error, "out of batch memory (batch.memory.bytes)"); return ENGINE_ABORT; }
+    entry->sealed = (struct slice){sealed, scratch->length};
     return ENGINE_DONE;
 }
 

@@ -134,13 +134,11 @@ struct loading { struct task *task; bool failed, unreadable; };
 static bool load_one(void *context, struct slice key, struct slice body) {
     struct loading *loading = context;
     struct engine *engine = loading->task->engine;
-    const void *object;
-    const uint64_t *event_ids;
-    uint32_t count;
-    enum engine_result result = key.length == 9 ? overlay_decode(engine, STORE_PARKED, body, &object, &event_ids, &count) : ENGINE_REBUILD;
+    struct kept kept;
+    enum engine_result result = key.length == 9 ? overlay_decode(engine, STORE_PARKED, body, &kept) : ENGINE_REBUILD;
     if (result == ENGINE_ABORT) return !(loading->failed = true);
-    if (result != ENGINE_DONE || !object) return !(loading->unreadable = true);
-    const struct parked_event *parked = object;
+    if (result != ENGINE_DONE || !kept.object) return !(loading->unreadable = true);
+    const struct parked_event *parked = kept.object;
     struct task *task = loading->task;
     uint64_t sequence = sequence_read((struct slice){key.data + 1, 8});
     char document[INDEX_KEY_SIZE];
@@ -169,7 +167,7 @@ bool parking_load(struct task *task, struct error *error) {
 
 const struct parked_event *parking_find(struct decision *decision, uint64_t sequence) {
     char key[8];
-    return overlay_find(decision, STORE_PARKED, sequence_key(key, sequence))->object;
+    return overlay_find(decision, STORE_PARKED, sequence_key(key, sequence))->kept.object;
 }
 
 void parking_store(struct decision *decision, uint64_t sequence, const struct parked_event *before, enum parked_status status) {

@@ -57,7 +57,12 @@ struct processor_input {
     void (*decide)(struct decision *decision, const void *record);
 };
 
-struct processor_store { const char *name; const struct codec_type *type; };
+struct processor_store {
+    const char *name;
+    const struct codec_type *type;
+    /* Whether a record is of a document that is not finished: kept whatever its age (state.keep.documents). NULL: none is. */
+    bool (*is_open)(const void *record);
+};
 
 struct processor_output {
     const char *topic;              /* per_erp: the ERP's name from its route is added behind a dot */

@@ -15,8 +15,8 @@ enum {
     SLICE_MS = 100,             /* how often a wait looks up */
     QUICK_ABORT_MS = 500,
     METADATA_TIMEOUT_MS = 1000,
-    FENCED_MAXIMUM = 10,        /* in a row, without a commit between */
-    FENCED_PAUSE_MS = 100       /* doubled each time, up to 32 of them */
+    FENCED_MAXIMUM = 6,         /* in a row, without a commit between */
+    FENCED_PAUSE_MS = 100       /* doubled each time, up to 8 of them */
 };
 
 /* Requests of one client, by API. Its threads count; freed only after the client was destroyed. librdkafka 2.0.2 calls response_received twice for
@@ -119,7 +119,11 @@ static enum step failed(struct producer *producer, const char *call, rd_kafka_er
     rd_kafka_resp_err_t err = rd_kafka_error_code(error), fatal = RD_KAFKA_RESP_ERR_NO_ERROR;
     char text[200];
     if (err == RD_KAFKA_RESP_ERR__FATAL || rd_kafka_error_is_fatal(error)) fatal = rd_kafka_fatal_error(producer->client, text, sizeof text);
-    if (is_fenced(err) || is_fenced(fatal)) producer->fenced++;
+    if (is_fenced(err) || is_fenced(fatal)) {
+        int doubled = producer->fenced < 3 ? producer->fenced : 3;
+        producer->fenced++;
+        producer->not_before_ms = clock_monotonic_ms() + ((int64_t)FENCED_PAUSE_MS << doubled);
+    }
     error_set(&producer->reason, "%s: %s", call, rd_kafka_error_string(error));
     rd_kafka_error_destroy(error);
     producer->failed = true;
@@ -249,20 +253,17 @@ static enum producer_state not_initialised(struct producer *producer, rd_kafka_e
         return PRODUCER_FAILED;
     }
     stop_client(producer);
-    producer->not_before_ms = clock_monotonic_ms() + FENCED_PAUSE_MS;
+    if (producer->not_before_ms < clock_monotonic_ms()) producer->not_before_ms = clock_monotonic_ms() + FENCED_PAUSE_MS;
     return PRODUCER_WAITING;
 }
 
 /* Fenced: by a transaction that the broker timed out, or by a twin. A twin also takes our place in the group, which tells it apart (consumer.h); should it
  * not be in the group, this is the bound. */
 static bool fenced_too_often(struct producer *producer, struct fatal_cause *fatal) {
-    if (producer->fenced == 0) return false;
-    if (producer->fenced > FENCED_MAXIMUM)
-        return fatal_because(fatal, EXIT_TWIN, "fenced %d times in a row: another process uses transactional.id %s; give each instance its own instance.name",
-                             producer->fenced, producer->options.transactional_id) == STEP_FATAL;
-    int doubled = producer->fenced < 6 ? producer->fenced - 1 : 5;
-    producer->not_before_ms = clock_monotonic_ms() + ((int64_t)FENCED_PAUSE_MS << doubled);
-    return false;
+    if (producer->fenced <= FENCED_MAXIMUM) return false;
+    fatal_because(fatal, EXIT_TWIN, "fenced %d times in a row: another process uses transactional.id %s; give each instance its own instance.name", producer->fenced,
+                  producer->options.transactional_id);
+    return true;
 }
 
 enum producer_state producer_prepare(struct producer *producer, int timeout_ms, struct fatal_cause *fatal) {
@@ -272,7 +273,6 @@ enum producer_state producer_prepare(struct producer *producer, int timeout_ms, 
         stop_client(producer);
     }
     if (!producer->client) {
-        if (clock_monotonic_ms() < producer->not_before_ms) return PRODUCER_WAITING;
         if (fenced_too_often(producer, fatal)) return PRODUCER_FAILED;
         if (clock_monotonic_ms() < producer->not_before_ms) return PRODUCER_WAITING;
         struct error error;

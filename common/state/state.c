@@ -196,15 +196,16 @@ static bool begins_with(struct slice text, struct slice prefix) {
     return text.length >= prefix.length && (prefix.length == 0 || memcmp(text.data, prefix.data, prefix.length) == 0);
 }
 
-enum state_result state_scan(struct state *state, struct slice prefix, bool (*visit)(void *context, struct slice key, struct slice body), void *context,
-                             struct error *error) {
+/* Keys at or after `from` that begin with `prefix`. */
+static enum state_result scan(struct state *state, struct slice from, struct slice prefix, bool (*visit)(void *context, struct slice key, struct slice body), void *context,
+                              struct error *error) {
     MDB_cursor *cursor;
     if (!state->environment.reader) return failed(state, MDB_BAD_TXN, error);
     int code = mdb_cursor_open(state->environment.reader, state->environment.records, &cursor);
     if (code) return failed(state, code, error);
     enum state_result result = STATE_ABSENT;
-    MDB_val name = {prefix.length, (void *)(uintptr_t)prefix.data}, found;
-    for (code = mdb_cursor_get(cursor, &name, &found, prefix.length ? MDB_SET_RANGE : MDB_FIRST); !code;
+    MDB_val name = {from.length, (void *)(uintptr_t)from.data}, found;
+    for (code = mdb_cursor_get(cursor, &name, &found, from.length ? MDB_SET_RANGE : MDB_FIRST); !code;
          code = mdb_cursor_get(cursor, &name, &found, MDB_NEXT)) {
         struct slice key = {name.mv_data, name.mv_size}, value = {found.mv_data, found.mv_size}, body;
         uint8_t version;
@@ -218,6 +219,16 @@ enum state_result state_scan(struct state *state, struct slice prefix, bool (*vi
     }
     mdb_cursor_close(cursor);
     return code && code != MDB_NOTFOUND ? failed(state, code, error) : result;
+}
+
+enum state_result state_scan(struct state *state, struct slice prefix, bool (*visit)(void *context, struct slice key, struct slice body), void *context,
+                             struct error *error) {
+    return scan(state, prefix, prefix, visit, context, error);
+}
+
+enum state_result state_scan_from(struct state *state, struct slice from, bool (*visit)(void *context, struct slice key, struct slice body), void *context,
+                                  struct error *error) {
+    return scan(state, from, (struct slice){0}, visit, context, error);
 }
 
 struct state_position state_at(const struct state *state) { return state->about.at; }

@@ -68,6 +68,10 @@ MUST_CHECK bool state_apply(struct state *state, const struct state_change *chan
 enum state_result state_scan(struct state *state, struct slice prefix, bool (*visit)(void *context, struct slice key, struct slice body), void *context,
                              struct error *error);
 
+/* The same for every key at or after `from`. */
+enum state_result state_scan_from(struct state *state, struct slice from, bool (*visit)(void *context, struct slice key, struct slice body), void *context,
+                                  struct error *error);
+
 struct state_position state_at(const struct state *state);
 uint64_t state_bytes(const struct state *state), state_entries(const struct state *state);
 

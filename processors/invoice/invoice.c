@@ -171,7 +171,7 @@ static void decide_block(struct invoice *invoice, bool block) {
     const struct invoice_state *state = invoice->state;
     if (block && !state) report(invoice->decision, REASON_ORIGINAL_UNKNOWN, "document", "");
     if (refused(invoice->decision)) return;
-    if (!state || state->blocked == block) { report(invoice->decision, REASON_NO_EFFECT, "", ""); return; }
+    if (!block && (!state || !state->blocked)) { report(invoice->decision, REASON_NO_EFFECT, "", ""); return; }
     struct invoice_state changed = *state;
     changed.blocked = block;
     state_put(invoice->decision, STORE_INVOICES, invoice->key, &changed);
@@ -237,6 +237,11 @@ static void decide_invoice(struct decision *decision, const void *record) {
     }
 }
 
+static bool invoice_is_unpaid(const void *record) {
+    const struct invoice_state *state = record;
+    return state->status == INVOICE_STATUS_POSTED && !state->cleared;
+}
+
 extern const struct processor invoice_processor;
 const struct processor invoice_processor = {
     .name = "invoice",
@@ -244,7 +249,7 @@ const struct processor invoice_processor = {
     .inputs = {{"procurement.events", &procurement_event_type, true, procurement_envelope, follow_order},
                {"invoice.events", &invoice_event_type, false, invoice_envelope, decide_invoice}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, END_OF_TABLES},
-    .stores = {[STORE_ORDERS] = {"orders", &order_line_type}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type},
-               [STORE_INVOICES] = {"invoices", &invoice_state_type}, [STORE_NUMBERS] = {"numbers", &invoice_number_type}},
+    .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_unsettled}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL},
+               [STORE_INVOICES] = {"invoices", &invoice_state_type, invoice_is_unpaid}, [STORE_NUMBERS] = {"numbers", &invoice_number_type, NULL}},
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, true}},
 };

@@ -42,8 +42,8 @@ struct order_copy *invoice_order_require(struct invoice *invoice, size_t i) {
 
 /* ---- tax ---- */
 
-/* Fills the tax amounts of a line and tells what the supplier charged. */
-static int64_t line_tax(struct invoice *invoice, size_t i, struct posting_line *amounts) {
+/* Fills the tax amounts of a line and tells what the supplier charged. *known is cleared when it does not say and we cannot tell. */
+static int64_t line_tax(struct invoice *invoice, size_t i, struct posting_line *amounts, bool *known) {
     struct decision *decision = invoice->decision;
     const struct facts *facts = &invoice->facts;
     const struct invoice_line *line = &invoice->event->lines.items[i];
@@ -52,18 +52,18 @@ static int64_t line_tax(struct invoice *invoice, size_t i, struct posting_line *
         if (given_e4) report(decision, REASON_TAX_AMOUNT_WRONG, facts_path(decision, i, "tax"), "tax without a tax code");
         return given_e4;
     }
-    if (!facts->entity || !facts->has_currency) return given_e4;
-    const struct slice key = KEY(decision, facts->entity->entity, line->tax_code);
+    const struct slice key = KEY(decision, invoice->event->entity, line->tax_code);
     const struct tax_code *code = look_up(decision, MASTER_TAX_CODES, key, invoice->tax_date, NULL);
-    if (!code) {
-        (void)require(decision, MASTER_TAX_CODES, key, invoice->tax_date, REASON_TAX_CODE_UNKNOWN, facts_path(decision, i, "tax_code"));
+    if (!code) (void)require(decision, MASTER_TAX_CODES, key, invoice->tax_date, REASON_TAX_CODE_UNKNOWN, facts_path(decision, i, "tax_code"));
+    if (!code || !facts->has_currency) {
+        *known &= line->has_tax;
         return given_e4;
     }
     if (!money_product(line->net_e4, MONEY_SCALE, code->rate_e4, PER_CENT_SCALE, facts->currency, &computed_e4)) {
         report(decision, REASON_AMOUNT_OVERFLOW, facts_path(decision, i, "tax"), "");
         return given_e4;
     }
-    int64_t charged_e4 = code->reverse_charge ? 0 : line->has_tax ? given_e4 : computed_e4, off_e4 = charged_e4 - computed_e4;
+    int64_t charged_e4 = code->reverse_charge || line->has_tax ? given_e4 : computed_e4, off_e4 = charged_e4 - computed_e4;
     if (code->reverse_charge ? given_e4 != 0 : off_e4 > money_minor_unit_e4(facts->currency) || -off_e4 > money_minor_unit_e4(facts->currency))
         report(decision, REASON_TAX_AMOUNT_WRONG, facts_path(decision, i, "tax"), code->reverse_charge ? "reverse charge: the supplier charges none" : "not net times rate");
     int64_t whole_e4 = code->reverse_charge ? computed_e4 : charged_e4;
@@ -127,8 +127,8 @@ static void line_match(struct invoice *invoice, size_t i, struct posting_line *a
     amounts->project = copy->line.project;
     if (invoice->event->kind == INVOICE_KIND_SUBSEQUENT_DEBIT || invoice->event->kind == INVOICE_KIND_CREDIT_NOTE) return;   /* value only */
     struct order_cover cover;
-    if (!coverable(invoice, i, copy) || !facts->has_currency) return;
-    if (!order_cover_find(decision, &copy->line, facts->currency, line->quantity_e6, &cover)) {
+    if (!coverable(invoice, i, copy) || !facts->has_currency || !facts->entity) return;
+    if (!order_cover_find(decision, &copy->line, facts->currency, facts->functional, line->quantity_e6, &cover)) {
         report(decision, REASON_AMOUNT_OVERFLOW, facts_path(decision, i, "quantity"), "");
         return;
     }
@@ -166,7 +166,7 @@ void invoice_lines_check(struct invoice *invoice, struct posting *posting, struc
         struct posting_line amounts = {.step = slice_of(plain ? (line->order.length ? "invoice_with_order" : "invoice_without_order") : invoice_step(event)),
             .source_line = line->line, .category = line->category, .tax_code = line->tax_code, .cost_centre = line->cost_centre, .project = line->project, .account = line->account};
         amounts.amounts_e4[RULE_NET] = amounts.amounts_e4[RULE_RECEIPT_VALUE] = line->net_e4;
-        int64_t charged_e4 = line_tax(invoice, i, &amounts);
+        int64_t charged_e4 = line_tax(invoice, i, &amounts, &summed);
         if (line->order.length) line_match(invoice, i, &amounts, state);
         amounts.amounts_e4[RULE_GROSS] = line->net_e4 + charged_e4;
         if (!decimal_add(sum_e4, line->net_e4, &sum_e4) || !decimal_add(tax_e4, charged_e4, &tax_e4) || !facts_amount_fits(sum_e4) || !facts_amount_fits(tax_e4)) {

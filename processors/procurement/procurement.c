@@ -3,6 +3,7 @@
  * Refuses, in this order: ENTITY_UNKNOWN, SUPPLIER_UNKNOWN, SUPPLIER_BLOCKED_FOR_POSTING, DATE_IMPLAUSIBLE, CURRENCY_UNKNOWN, AMOUNT_OVERFLOW,
  * CURRENCY_PRECISION, then what the kind asks for, then what a journal needs (docs/purchase-to-pay.md). The decision itself is in
  * processors/shared/order_events.c, because kontor-invoice keeps the same order book. */
+#include "processors/shared/order_book.h"
 #include "processors/shared/order_events.h"
 #include "schemas/order_line.h"
 #include "schemas/commitment.h"
@@ -24,6 +25,6 @@ const struct processor procurement_processor = {
     .layout_version = 1,
     .inputs = {{"procurement.events", &procurement_event_type, false, procurement_envelope, decide_procurement}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, END_OF_TABLES},
-    .stores = {[STORE_ORDERS] = {"orders", &order_line_type}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type}},
+    .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_undelivered}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL}},
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, true}, [OUTPUT_COMMITMENTS] = {"commitments", &commitment_type, false}},
 };

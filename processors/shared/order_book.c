@@ -30,6 +30,16 @@ struct order_copy *order_find(struct order_book *book, struct slice key) {
     return copy;
 }
 
+bool order_line_is_undelivered(const void *record) {
+    const struct order_line *line = record;
+    if (line->status == ORDER_LINE_STATUS_REQUISITION) return true;
+    return line->status == ORDER_LINE_STATUS_OPEN && !line->completed && line->received_e6 < order_now(line)->quantity_e6;
+}
+
+bool order_line_is_unsettled(const void *record) {
+    return order_line_is_undelivered(record) || order_uncovered(record) != 0;
+}
+
 void order_book_put(struct order_book *book) {
     for (const struct order_copy *copy = book->first; copy; copy = copy->next)
         if (copy->changed) state_put(book->decision, book->store, copy->key, &copy->line);
@@ -78,7 +88,8 @@ int64_t order_uncovered(const struct order_line *line) {
     return open;
 }
 
-bool order_cover_find(struct decision *decision, const struct order_line *line, struct currency currency, int64_t quantity_e6, struct order_cover *cover) {
+bool order_cover_find(struct decision *decision, const struct order_line *line, struct currency currency, struct currency functional, int64_t quantity_e6,
+                      struct order_cover *cover) {
     bool all = quantity_e6 == order_uncovered(line);
     int64_t at = 0, left = quantity_e6, value;
     *cover = (struct order_cover){.ranges = decision_alloc(decision, (line->covered.count + 1) * sizeof *cover->ranges)};
@@ -95,9 +106,9 @@ bool order_cover_find(struct decision *decision, const struct order_line *line, 
     }
     if (all) return decimal_subtract(line->received_value_e4, line->covered_value_e4, &cover->value_e4) &&
                     decimal_subtract(line->received_functional_e4, line->covered_functional_e4, &cover->functional_e4);
-    if (line->received_functional_e4 == line->received_value_e4) { cover->functional_e4 = cover->value_e4; return true; }
+    if (currency_equal(currency, functional)) { cover->functional_e4 = cover->value_e4; return true; }
     if (!line->received_value_e4) return true;
-    return money_share(line->received_functional_e4, cover->value_e4, line->received_value_e4, currency, &cover->functional_e4);
+    return money_share(line->received_functional_e4, cover->value_e4, line->received_value_e4, functional, &cover->functional_e4);
 }
 
 static void covered_add(struct covered_range *ranges, size_t *count, struct covered_range added) {

@@ -20,6 +20,9 @@ static inline bool order_is_known(const struct order_copy *copy) { return copy->
 /* Puts every changed copy. */
 void order_book_put(struct order_book *book);
 
+/* For the stores' declarations, what is kept whatever its age: a line to be delivered; one to be delivered or invoiced. */
+bool order_line_is_undelivered(const void *record), order_line_is_unsettled(const void *record);
+
 /* The order as it stands; the line must be known. */
 static inline const struct order_price *order_now(const struct order_line *line) { return &line->prices.items[line->prices.count - 1]; }
 /* A new price holds from what is received now on. */
@@ -36,7 +39,8 @@ struct order_cover { struct covered_range *ranges; size_t count; int64_t value_e
 /* Received and not covered; negative when receipts were cancelled behind an invoice. */
 int64_t order_uncovered(const struct order_line *line);
 /* The lowest uncovered units; quantity is at most order_uncovered. False: overflow. */
-MUST_CHECK bool order_cover_find(struct decision *decision, const struct order_line *line, struct currency currency, int64_t quantity_e6, struct order_cover *cover);
+MUST_CHECK bool order_cover_find(struct decision *decision, const struct order_line *line, struct currency currency, struct currency functional, int64_t quantity_e6,
+                                 struct order_cover *cover);
 void order_cover_take(struct decision *decision, struct order_line *line, const struct order_cover *cover);
 void order_cover_give_back(struct decision *decision, struct order_line *line, const struct order_cover *cover);
 #endif

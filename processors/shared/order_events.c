@@ -245,11 +245,9 @@ static void decide_goods_received(struct order_event *order) {
         if ((copies[i] = line_require(order, i))) receipt_currency_check(order, &copies[i]->line);
     struct posting posting;
     posting_begin(&posting, decision, &order->facts, SLICE("goods_receipt"), event->document, 1);
-    int64_t value_e4 = 0;
-    for (size_t i = 0; i < event->lines.count; i++) {   /* a line sees what the lines before it received */
-        if (!copies[i] || !receipt_line_check(order, i, copies[i]) || !receipt_line_add(order, i, copies[i], &posting, &receipt.parts.items[receipt.parts.count])) continue;
-        value_e4 += receipt.parts.items[receipt.parts.count++].value_e4;
-    }
+    for (size_t i = 0; i < event->lines.count; i++)   /* a line sees what the lines before it received */
+        if (copies[i] && receipt_line_check(order, i, copies[i]) && receipt_line_add(order, i, copies[i], &posting, &receipt.parts.items[receipt.parts.count]))
+            receipt.parts.count++;
     posting_check(&posting);
     if (refused(decision)) return;
     if (!posting.count) report(decision, REASON_ZERO_VALUE, "", "");

@@ -1,0 +1,138 @@
+#include "cli/topic_list.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/platform/file.h"
+#include "common/tables/master.h"
+#include "schemas/acknowledgment.h"
+#include "schemas/commitment.h"
+#include "schemas/exception.h"
+#include "schemas/invoice_event.h"
+#include "schemas/posting_command.h"
+#include "schemas/procurement_event.h"
+
+enum { COLUMNS = 9, LIST_BYTES_MAXIMUM = 1 << 20 };
+enum { NAME, KEY, PARTITIONS, CLEANUP, RETENTION_MS, SETTINGS, SCHEMA, WRITES, READS };
+
+/* deploy/topics.tsv as it was when this was built, so that the command works wherever it is installed. */
+extern const char topics_tsv[];
+__asm__(".section .rodata\n.global topics_tsv\ntopics_tsv:\n.incbin \"" TOPICS_TSV "\"\n.byte 0\n.previous\n");
+
+static const struct { const char *name; const struct codec_type *type; } schemas[] = {
+    {"procurement-event", &procurement_event_type}, {"invoice-event", &invoice_event_type},   {"posting-command", &posting_command_type},
+    {"acknowledgment", &acknowledgment_type},       {"exception", &exception_record_type},    {"commitment", &commitment_type},
+};
+
+const struct codec_type *topic_schema_type(const char *schema) {
+    for (size_t i = 0; i < sizeof schemas / sizeof *schemas; i++)
+        if (strcmp(schemas[i].name, schema) == 0) return schemas[i].type;
+    return NULL;
+}
+
+/* Cuts the text at the next separator, in place; NULL behind the last piece. */
+static char *next_piece(char **rest, const char *separator) {
+    return *rest ? strsep(rest, separator) : NULL;
+}
+
+static bool set_key(struct topic *topic, char *text, struct error *error) {
+    size_t count = 0;
+    for (char *field; (field = next_piece(&text, "|"));) {
+        if (count == TOPIC_KEY_FIELDS_MAXIMUM) return error_set(error, "the key has more than %d fields", TOPIC_KEY_FIELDS_MAXIMUM);
+        topic->key[count++] = field;
+    }
+    return true;
+}
+
+static bool add_setting(struct topic *topic, const char *name, const char *value, struct error *error) {
+    if (topic->setting_count == TOPIC_SETTINGS_MAXIMUM) return error_set(error, "more than %d settings", TOPIC_SETTINGS_MAXIMUM);
+    topic->settings[topic->setting_count++] = (struct topic_setting){name, value};
+    return true;
+}
+
+static bool set_settings(struct topic *topic, char *text, struct error *error) {
+    for (char *setting; (setting = next_piece(&text, ","));) {
+        char *value = strchr(setting, '=');
+        if (!value) return error_set(error, "the setting %s has no value; write name=value", setting);
+        *value++ = 0;
+        if (!add_setting(topic, setting, value, error)) return false;
+    }
+    return true;
+}
+
+/* master.<table> has the table's type, whatever file it comes from. */
+static bool set_schema(struct topic *topic, const char *schema, struct error *error) {
+    topic->schema = schema;
+    topic->type = topic_schema_type(schema);
+    for (size_t i = 0; i < MASTER_COUNT && strncmp(topic->name, "master.", 7) == 0; i++)
+        if (strcmp(master_tables[i].name, topic->name + 7) == 0) topic->type = master_tables[i].type;
+    return topic->type ? true : error_set(error, "schemas/%s.avsc is not one that this program was built with", schema);
+}
+
+static bool set_topic(struct topic *topic, char *const columns[COLUMNS], int tasks, struct error *error) {
+    *topic = (struct topic){.name = columns[NAME], .writes = columns[WRITES], .reads = columns[READS]};
+    char *end;
+    long partitions = strtol(columns[PARTITIONS], &end, 10);
+    if (*end || partitions < 1 || partitions > 100000) return error_set(error, "partitions %s: expected a number from 1", columns[PARTITIONS]);
+    topic->partitions = partitions == TASKS_IN_LIST && tasks ? tasks : (int)partitions;
+    if (strcmp(columns[KEY], "-") != 0 && !set_key(topic, columns[KEY], error)) return false;
+    if (!add_setting(topic, "cleanup.policy", columns[CLEANUP], error)) return false;
+    if (strcmp(columns[RETENTION_MS], "-") != 0 && !add_setting(topic, "retention.ms", columns[RETENTION_MS], error)) return false;
+    if (strcmp(columns[SETTINGS], "-") != 0 && !set_settings(topic, columns[SETTINGS], error)) return false;
+    return strcmp(columns[SCHEMA], "-") == 0 || set_schema(topic, columns[SCHEMA], error);
+}
+
+static bool read_line(struct topic_list *list, char *line, int tasks, struct error *error) {
+    char *columns[COLUMNS];
+    size_t count = 0;
+    for (char *column; (column = next_piece(&line, "\t")); count++)
+        if (count < COLUMNS) columns[count] = column;
+    if (count != COLUMNS) return error_set(error, "%zu columns; expected %d, separated by tabs", count, COLUMNS);
+    if (list->count == TOPICS_MAXIMUM) return error_set(error, "more than %d topics", TOPICS_MAXIMUM);
+    for (size_t i = 0; i < list->count; i++)
+        if (strcmp(list->topics[i].name, columns[NAME]) == 0) return error_set(error, "the topic %s is listed twice", columns[NAME]);
+    return set_topic(&list->topics[list->count++], columns, tasks, error);
+}
+
+static bool read_lines(struct topic_list *list, int tasks, struct error *error) {
+    char *text = list->text.data;
+    int number = 0;
+    for (char *line; (line = next_piece(&text, "\n"));) {
+        number++;
+        if (*line == '#' || !*line) continue;
+        if (!read_line(list, line, tasks, error)) return error_prefix(error, "line %d", number);
+    }
+    return list->count ? true : error_set(error, "no topic in it");
+}
+
+bool topic_list_read(struct topic_list *list, const char *path, int tasks, struct error *error) {
+    memset(list, 0, sizeof *list);
+    bool ok = path ? file_read(path, LIST_BYTES_MAXIMUM, &list->text, error)
+                   : buffer_append(&list->text, topics_tsv, strlen(topics_tsv)) || error_set(error, "out of memory");
+    if (ok) ok = buffer_append(&list->text, "", 1) || error_set(error, "out of memory");
+    if (ok) ok = read_lines(list, tasks, error) || error_prefix(error, "%s", path ? path : "the compiled-in list of topics");
+    if (!ok) topic_list_free(list);
+    return ok;
+}
+
+void topic_list_free(struct topic_list *list) {
+    buffer_free(&list->text);
+    memset(list, 0, sizeof *list);
+}
+
+const struct topic *topic_list_find(const struct topic_list *list, const char *name) {
+    static const char per_erp[] = "posting.commands.";
+    const struct topic *like = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct topic *topic = &list->topics[i];
+        if (strcmp(topic->name, name) == 0) return topic;
+        if (strncmp(topic->name, per_erp, sizeof per_erp - 1) == 0 && strncmp(name, per_erp, sizeof per_erp - 1) == 0) like = topic;
+    }
+    return like;
+}
+
+bool topic_is_input(const struct topic_list *list, const struct topic *topic) {
+    for (size_t i = 0; i < list->count; i++)
+        if (strncmp(list->topics[i].name, "dlq.", 4) == 0 && strcmp(list->topics[i].name + 4, topic->name) == 0) return true;
+    return false;
+}

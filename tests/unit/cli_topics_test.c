@@ -1,0 +1,110 @@
+/* The list of topics: what deploy/topics.tsv must say, and what is refused in another. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "cli/topic_list.h"
+#include "common/tables/master.h"
+
+static const char *setting(const struct topic *topic, const char *name) {
+    for (size_t i = 0; i < topic->setting_count; i++)
+        if (strcmp(topic->settings[i].name, name) == 0) return topic->settings[i].value;
+    return NULL;
+}
+
+static void read_own(struct topic_list *list, int tasks) {
+    struct error error = {""};
+    bool ok = topic_list_read(list, NULL, tasks, &error);
+    assert_string_equal(error.text, "");
+    assert_true(ok);
+}
+
+/* Every master table has its topic: one partition, compacted, keyed by the table's key fields and valid_from. */
+static void test_master_topics(void **state) {
+    (void)state;
+    struct topic_list list;
+    read_own(&list, 0);
+    for (size_t i = 0; i < MASTER_COUNT; i++) {
+        char name[128];
+        snprintf(name, sizeof name, "master.%s", master_tables[i].name);
+        const struct topic *topic = topic_list_find(&list, name);
+        assert_non_null(topic);
+        assert_ptr_equal(topic->type, master_tables[i].type);
+        assert_int_equal(topic->partitions, 1);
+        assert_string_equal(setting(topic, "cleanup.policy"), "compact");
+        size_t fields = 0;
+        for (; master_tables[i].keys[fields]; fields++) assert_string_equal(topic->key[fields], master_tables[i].keys[fields]);
+        assert_string_equal(topic->key[fields], "valid_from");
+        assert_null(topic->key[fields + 1]);
+    }
+    topic_list_free(&list);
+}
+
+/* Inputs and changelogs have as many partitions as there are tasks; the sample's old records must stay. */
+static void test_tasks(void **state) {
+    (void)state;
+    static const char *const of_tasks[] = {"procurement.events", "invoice.events", "kontor.procurement.changelog", "kontor.invoice.changelog"};
+    struct topic_list list;
+    for (int tasks = 0; tasks <= 6; tasks += 6) {
+        read_own(&list, tasks);
+        for (size_t i = 0; i < sizeof of_tasks / sizeof *of_tasks; i++) assert_int_equal(topic_list_find(&list, of_tasks[i])->partitions, tasks ? tasks : 32);
+        assert_int_equal(topic_list_find(&list, "acknowledgments")->partitions, 8);
+        assert_string_equal(setting(topic_list_find(&list, "invoice.events"), "retention.ms"), "-1");
+        const struct topic *changelog = topic_list_find(&list, "kontor.invoice.changelog");
+        assert_string_equal(setting(changelog, "delete.retention.ms"), "604800000");
+        assert_string_equal(setting(changelog, "message.timestamp.type"), "LogAppendTime");
+        topic_list_free(&list);
+    }
+}
+
+static void test_inputs_and_names(void **state) {
+    (void)state;
+    struct topic_list list;
+    read_own(&list, 0);
+    assert_true(topic_is_input(&list, topic_list_find(&list, "invoice.events")));
+    assert_false(topic_is_input(&list, topic_list_find(&list, "acknowledgments")));
+    assert_null(topic_list_find(&list, "invoices.event"));
+    assert_ptr_equal(topic_list_find(&list, "posting.commands.other"), topic_list_find(&list, "posting.commands.tryton"));
+    topic_list_free(&list);
+}
+
+static void refuse(const char *text, const char *part) {
+    char path[] = "/tmp/kontor-topics-XXXXXX";
+    int file = mkstemp(path);
+    assert_true(file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text) && close(file) == 0);
+    struct topic_list list;
+    struct error error = {""};
+    bool ok = topic_list_read(&list, path, 0, &error);
+    unlink(path);
+    assert_false(ok);
+    if (!strstr(error.text, part)) fail_msg("expected \"%s\" in: %s", part, error.text);
+}
+
+static void test_refused_lists(void **state) {
+    (void)state;
+    refuse("# nothing\n", "no topic");
+    refuse("a\tb\n", "line 1");
+    refuse("#\n\nx\t-\t0\tdelete\t-\t-\t-\tw\tr\n", "line 3");
+    refuse("x\t-\tmany\tdelete\t-\t-\t-\tw\tr\n", "many");
+    refuse("x\t-\t1\tdelete\t-\tsegment.bytes\t-\tw\tr\n", "no value");
+    refuse("x\t-\t1\tdelete\t-\t-\tno-such-schema\tw\tr\n", "no-such-schema");
+    refuse("x\t-\t1\tdelete\t-\t-\t-\tw\tr\nx\t-\t1\tdelete\t-\t-\t-\tw\tr\n", "twice");
+    struct topic_list list;
+    struct error error;
+    assert_false(topic_list_read(&list, "/nonexistent/topics.tsv", 0, &error));
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_master_topics), cmocka_unit_test(test_tasks),
+        cmocka_unit_test(test_inputs_and_names), cmocka_unit_test(test_refused_lists),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
