@@ -1,0 +1,47 @@
+/* broker: topics in memory. What a batch sends stands behind its mark until the batch is committed, or is cut off when it is aborted. */
+#ifndef KONTOR_DRIVER_BROKER_H
+#define KONTOR_DRIVER_BROKER_H
+#include <stdint.h>
+
+#include "common/platform/arena.h"
+#include "common/runtime/engine.h"
+
+struct stored {
+    const char *topic, *processor;      /* processor: who sent it, NULL: the case */
+    int32_t partition;
+    int64_t offset;                     /* within topic and partition */
+    struct slice key, value;            /* data NULL: none */
+    struct record_header *headers;
+    size_t header_count;
+    const void *decoded;                /* our struct, of acknowledgments, exceptions, posting commands, commitments */
+    bool claimed;                       /* a journal that an `expect journal` named */
+};
+
+struct broker {
+    struct arena arena;
+    struct stored **items;
+    size_t count, capacity;
+    struct codec_plan **plans;          /* of what is decoded, by schema id */
+};
+
+/* Our schemas, known to everybody: the id is the position + 1. */
+enum { SCHEMA_COUNT = 6 };
+extern const struct codec_type *const broker_schemas[SCHEMA_COUNT];
+uint32_t broker_schema_id(const struct codec_type *type);
+
+MUST_CHECK bool broker_open(struct broker *broker, struct error *error);
+void broker_close(struct broker *broker);
+
+/* Copies the record. False: it is one of ours and cannot be decoded, or lies under another key than its content. */
+MUST_CHECK bool broker_append(struct broker *broker, const char *processor, const struct engine_output *output, struct error *error);
+void broker_cut(struct broker *broker, size_t count);
+/* Where the next record of a topic's partition goes. */
+int64_t broker_end(const struct broker *broker, const char *topic, int32_t partition);
+/* The record at or behind the offset, or NULL. */
+const struct stored *broker_read(const struct broker *broker, const char *topic, int32_t partition, int64_t offset);
+/* A hash over topics, partitions, keys, values and headers of what processors sent from a position on. */
+uint64_t broker_sent(const struct broker *broker, size_t from);
+struct slice stored_header(const struct stored *stored, const char *name);
+bool stored_in(const struct stored *stored, const char *topic);
+static inline bool is_journal(const struct stored *stored) { return stored->decoded && !strncmp(stored->topic, "posting.commands.", 17); }
+#endif

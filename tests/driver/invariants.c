@@ -1,0 +1,113 @@
+/* invariants: what holds after every case, whatever it is about. */
+#include <stdio.h>
+
+#include "schemas/exception.h"
+#include "schemas/posting_command.h"
+#include "tests/driver/run.h"
+
+static const struct statement whole_case = {.text = "after the case"};
+
+static void fail(struct run *run, const char *expected, const char *what, struct slice which) {
+    char got[600];
+    snprintf(got, sizeof got, "%s: " SLICE_FORMAT, what, SLICE_ARGUMENT(which));
+    run_fail(run, &whole_case, expected, got);
+}
+
+static void journal_check(struct run *run, const struct stored *stored) {
+    const struct posting_command *command = stored->decoded;
+    int64_t amount_e4 = 0, functional_e4 = 0;
+    for (size_t i = 0; i < command->lines.count; i++) {
+        const struct journal_line *line = &command->lines.items[i];
+        int sign = line->side == JOURNAL_SIDE_DEBIT ? 1 : -1;
+        amount_e4 += sign * line->amount_e4;
+        functional_e4 += sign * line->functional_e4;
+        if (line->amount_e4 < 0 || line->functional_e4 < 0) fail(run, "no negative amount in a journal", "journal", command->idempotency_key);
+        if (!line->amount_e4 && !line->functional_e4) fail(run, "no line of nothing in a journal", "journal", command->idempotency_key);
+    }
+    if (amount_e4) fail(run, "debits equal credits in transaction currency", "journal", command->idempotency_key);
+    if (functional_e4) fail(run, "debits equal credits in functional currency", "journal", command->idempotency_key);
+    if (!stored->claimed && !run->journals_not_listed) fail(run, "each journal named by an `expect journal`", "not named", command->idempotency_key);
+    for (size_t i = 0; i < run->broker.count; i++) {
+        const struct stored *other = run->broker.items[i];
+        if (other != stored && is_journal(other) && slice_equal(((const struct posting_command *)other->decoded)->idempotency_key, command->idempotency_key))
+            fail(run, "an idempotency key once", "twice", command->idempotency_key);
+    }
+}
+
+/* Every acknowledgment is of an event that was given, by the processor whose topic it is. */
+static void acknowledgment_check(struct run *run, const struct stored *stored) {
+    const struct acknowledgment *acknowledgment = stored->decoded;
+    static const char *const owners[PROCESSOR_COUNT] = {"procurement", "invoice"};
+    for (size_t i = 0; i < run->given_count; i++) {
+        const struct given *given = &run->given[i];
+        if (!slice_equal(acknowledgment->origin, slice_of(given->origin))) continue;
+        if (!slice_equal(acknowledgment->processor, slice_of(owners[given->topic]))) fail(run, "acknowledged by the processor that answers for the topic", "by", acknowledgment->processor);
+        if (!slice_equal(stored->key, given->key)) fail(run, "an acknowledgment under its event's key", "under", stored->key);
+        if (!slice_equal(acknowledgment->event_id, slice_of(given->id))) fail(run, "an acknowledgment with its event's id", "with", acknowledgment->event_id);
+        return;
+    }
+    fail(run, "acknowledgments of given events", "of", acknowledgment->origin);
+}
+
+/* How often the event is in the topic and not taken back. */
+static int exceptions_open(struct run *run, const struct given *given, const char *topic) {
+    int open = 0;
+    for (size_t i = 0; i < run->broker.count; i++) {
+        const struct stored *stored = run->broker.items[i];
+        const struct exception_record *exception = stored->decoded;
+        if (!stored_in(stored, topic) || !slice_equal(exception->origin, slice_of(given->origin))) continue;
+        if (slice_equal(exception->outcome, SLICE("released"))) open = 0;
+        else open = 1;
+        if (!slice_equal(exception->value, given->value)) fail(run, "an exception with the event's bytes", "other bytes", exception->origin);
+    }
+    return open;
+}
+
+/* Exactly one newest outcome, and the exception topics agree with it. */
+static void event_check(struct run *run, const struct given *given, int outcomes[ACKNOWLEDGED_OUTCOME_PARKED + 2]) {
+    const struct stored *stored = outcome_newest(run, given);
+    int letters = 0;
+    for (size_t i = 0; i < run->broker.count; i++) {
+        struct slice topic = stored_header(run->broker.items[i], "kontor-topic");
+        char offset[32], partition[16];
+        snprintf(offset, sizeof offset, "%lld", (long long)given->offset);
+        snprintf(partition, sizeof partition, "%d", (int)given->partition);
+        letters += slice_equal(topic, slice_of(event_topics[given->topic])) && slice_equal(stored_header(run->broker.items[i], "kontor-offset"), slice_of(offset)) &&
+                   slice_equal(stored_header(run->broker.items[i], "kontor-partition"), slice_of(partition));
+    }
+    if (!stored) { fail(run, "an outcome of every event", "nothing was said of", slice_of(given->origin)); return; }
+    bool poison = !stored->decoded;
+    if (letters != poison) fail(run, "a poison event once in its dead letter topic, another never", "otherwise", slice_of(given->origin));
+    if (poison && (!slice_equal(stored->key, given->key) || !slice_equal(stored->value, given->value)))
+        fail(run, "a dead letter with key and value as they came", "otherwise", slice_of(given->origin));
+    int outcome = poison ? ACKNOWLEDGED_OUTCOME_PARKED + 1 : (int)((const struct acknowledgment *)stored->decoded)->outcome;
+    outcomes[outcome]++;
+    if (exceptions_open(run, given, "exceptions.parked") != (outcome == ACKNOWLEDGED_OUTCOME_PARKED)) fail(run, "in exceptions.parked while it waits, and not after", "otherwise", slice_of(given->origin));
+    if (exceptions_open(run, given, "exceptions.held") != (outcome == ACKNOWLEDGED_OUTCOME_HELD)) fail(run, "in exceptions.held while it is held, and not after", "otherwise", slice_of(given->origin));
+    if (exceptions_open(run, given, "exceptions.rejected") != (outcome == ACKNOWLEDGED_OUTCOME_REJECTED)) fail(run, "in exceptions.rejected if it is rejected", "otherwise", slice_of(given->origin));
+}
+
+void invariants_check(struct run *run) {
+    int outcomes[ACKNOWLEDGED_OUTCOME_PARKED + 2] = {0}, sum = 0;
+    char got[200];
+    for (size_t i = 0; i < run->broker.count; i++) {
+        if (is_journal(run->broker.items[i])) journal_check(run, run->broker.items[i]);
+        if (stored_in(run->broker.items[i], "acknowledgments")) acknowledgment_check(run, run->broker.items[i]);
+    }
+    for (size_t i = 0; i < run->given_count; i++) event_check(run, &run->given[i], outcomes);
+    for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) sum += outcomes[i];
+    snprintf(got, sizeof got, "%zu events, %d outcomes", run->given_count, sum);
+    if ((size_t)sum != run->given_count) run_fail(run, &whole_case, "as many outcomes as events", got);
+    struct task_waiting waiting = instance_waiting(&run->instances[PROCUREMENT]);
+    int parked = 0, held = 0;
+    for (size_t i = 0; i < run->given_count; i++) {
+        const struct stored *stored = run->given[i].topic == PROCUREMENT ? outcome_newest(run, &run->given[i]) : NULL;
+        if (!stored || !stored->decoded) continue;
+        enum acknowledged_outcome outcome = ((const struct acknowledgment *)stored->decoded)->outcome;
+        parked += outcome == ACKNOWLEDGED_OUTCOME_PARKED;
+        held += outcome == ACKNOWLEDGED_OUTCOME_HELD;
+    }
+    snprintf(got, sizeof got, "%llu and %llu", (unsigned long long)(waiting.parked + waiting.behind), (unsigned long long)waiting.held);
+    if (waiting.parked + waiting.behind != (uint64_t)parked || waiting.held != (uint64_t)held)
+        run_fail(run, &whole_case, "as many procurement events waiting and held in the state as were told so", got);
+}

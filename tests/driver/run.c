@@ -1,0 +1,161 @@
+#include "tests/driver/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/driver/records.h"
+
+extern const struct processor procurement_processor, invoice_processor;
+enum { ARENA_BLOCK = 1 << 20, FOLDER_ROOM = 400 };
+
+/* Each line of the text under the first. */
+static void lines_indent(const char *label, const char *text) {
+    printf("    %-9s ", label);
+    for (; *text; text++) {
+        putchar(*text);
+        if (*text == '\n') printf("%14s", "");
+    }
+    putchar('\n');
+}
+
+void run_fail(struct run *run, const struct statement *statement, const char *expected, const char *got) {
+    printf("%s:%d: %s\n", statement->file ? statement->file : run->path, statement->line, statement->text);
+    lines_indent("expected", expected);
+    lines_indent("got", got);
+    run->failures++;
+}
+
+static void problem(struct run *run, const struct statement *statement, const struct error *error) { run_fail(run, statement, "a statement of the case language", error->text); }
+
+/* ---- statements ---- */
+
+static void run_event(struct run *run, const struct statement *statement, bool raw) {
+    struct given *given = &run->given[run->given_count];
+    struct error error = {{0}};
+    *given = (struct given){.statement = statement};
+    if (!(raw ? raw_build : event_build)(run, statement, given, &error)) { problem(run, statement, &error); return; }
+    run->given_count++;
+    batch_give(run, given);
+    outcome_expect(run, statement, given, statement_arrow(statement) + 1);
+}
+
+/* again ID: the same bytes once more. */
+static void run_again(struct run *run, const struct statement *statement) {
+    const struct given *before = statement->count > 1 ? given_find(run, statement->words[1]) : NULL;
+    struct error error = {{0}};
+    const char *at = statement_value(statement, "at", NULL);
+    if (!before) { error_set(&error, "no such event"); problem(run, statement, &error); return; }
+    struct given *given = &run->given[run->given_count];
+    *given = *before;
+    given->statement = statement;
+    given->origin = NULL;
+    run->clock_ms += 60000;
+    if (at && !time_read(at, &run->clock_ms, &error)) { problem(run, statement, &error); return; }
+    given->time_ms = given->received_ms = run->clock_ms;
+    run->given_count++;
+    batch_give(run, given);
+    outcome_expect(run, statement, given, statement_arrow(statement) + 1);
+}
+
+/* When the registry answers again, what was not taken is given once more, in order. */
+static void run_registry(struct run *run, const struct statement *statement) {
+    run->surroundings.registry_down = statement->count > 1 && strcmp(statement->words[1], "down") == 0;
+    batch_follow_tables(run, statement);   /* what was to be released meanwhile */
+    for (size_t i = 0; !run->surroundings.registry_down && i < run->given_count; i++)
+        if (run->given[i].untaken) batch_give(run, &run->given[i]);
+}
+
+static void run_master(struct run *run, const struct statement *statement, bool removed, bool rules) {
+    struct error error = {{0}};
+    const size_t arrow = statement_arrow(statement);
+    bool bad_expected = arrow + 1 < statement->count && strcmp(statement->words[arrow + 1], "bad") == 0;
+    if (run->mode == MODE_PACKED && run->opened) batch_flush(run, statement);
+    uint64_t bad = 0, bad_after = 0;
+    for (int i = 0; i < PROCESSOR_COUNT; i++) bad += run->instances[i].bad_records;
+    if (!(rules ? rules_put(run, statement, &error) : master_put(run, statement, removed, &error))) { problem(run, statement, &error); return; }
+    if (!run->opened) return;   /* the world is loaded as a whole, before the first statement of the case */
+    batch_follow_tables(run, statement);
+    for (int i = 0; i < PROCESSOR_COUNT; i++) bad_after += run->instances[i].bad_records;
+    if ((bad_after > bad) != bad_expected) run_fail(run, statement, bad_expected ? "a bad record" : "a good record", bad_expected ? "it was taken" : run->instances[INVOICE].bad_record.text);
+}
+
+static void run_statement(struct run *run, const struct statement *statement) {
+    static const char *const words[] = {"event", "raw", "again", "registry", "master", "master-remove", "rule", "rules", "expect", "journals"};
+    struct error error = {{0}};
+    size_t word = 0;
+    while (word < sizeof words / sizeof *words && strcmp(words[word], statement->words[0]) != 0) word++;
+    switch (word) {
+    case 0: run_event(run, statement, false); break;
+    case 1: run_event(run, statement, true); break;
+    case 2: run_again(run, statement); break;
+    case 3: run_registry(run, statement); break;
+    case 4: run_master(run, statement, false, false); break;
+    case 5: run_master(run, statement, true, false); break;
+    case 6: if (!rule_add(run, statement, &error)) problem(run, statement, &error); break;
+    case 7: run_master(run, statement, false, true); break;
+    case 8: expect(run, statement); break;
+    case 9: run->journals_not_listed = true; break;
+    default: error_set(&error, "there is no statement %s", statement->words[0]); problem(run, statement, &error);
+    }
+}
+
+/* ---- the whole ---- */
+
+static bool folder_make(struct run *run, struct error *error) {
+    const char *root = getenv("TMPDIR");
+    if (!root) root = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+    snprintf(run->folder, sizeof run->folder, "%s/kontor-cases-XXXXXX", root);
+    if (!mkdtemp(run->folder)) return error_set(error, "%s cannot be made", run->folder);
+    run->surroundings = (struct surroundings){.folder = run->folder, .broker = &run->broker};
+    return true;
+}
+
+/* The included statements are the world: its masters are in the topics before the processors start. */
+static bool world_make(struct run *run, size_t *first, struct error *error) {
+    static const struct processor *const processors[PROCESSOR_COUNT] = {&procurement_processor, &invoice_processor};
+    for (*first = 0; *first < run->script.count && run->script.items[*first].included; ++*first) run_statement(run, &run->script.items[*first]);
+    if (!time_read("2026-03-02T09:00Z", &run->clock_ms, error)) return false;
+    run->surroundings.now_ms = run->clock_ms;
+    for (int i = 0; i < PROCESSOR_COUNT; i++)
+        if (!instance_open(&run->instances[i], processors[i], &run->surroundings, error)) return false;
+    run->opened = true;
+    for (int i = 0; i < PROCESSOR_COUNT; i++)
+        if (run->instances[i].bad_records) return error_set(error, "the world has a bad record: %s", run->instances[i].bad_record.text);
+    return true;
+}
+
+int run_file(const char *path, enum mode mode, uint64_t *outputs, uint64_t *tried) {
+    struct run *run = calloc(1, sizeof *run);
+    struct error error = {{0}};
+    size_t first = 0;
+    if (!run) return 1;
+    run->mode = mode;
+    run->path = path;
+    run->rules = json_object();
+    arena_init(&run->arena, ARENA_BLOCK, (size_t)1 << 32);
+    bool ok = script_read(&run->arena, path, false, &run->script, &error) && broker_open(&run->broker, &error) && folder_make(run, &error);
+    run->given = ok ? calloc(run->script.count + 1, sizeof *run->given) : NULL;
+    if (ok && run->given && world_make(run, &first, &error)) {
+        for (size_t i = first; i < run->script.count; i++) run_statement(run, &run->script.items[i]);
+        if (mode == MODE_PACKED && run->script.count) batch_flush(run, &run->script.items[run->script.count - 1]);
+        invariants_check(run);
+        if (outputs) *outputs = broker_sent(&run->broker, 0);
+        if (tried) *tried += run->tried;
+    } else {
+        printf("%s: %s\n", path, error.text);
+        run->failures++;
+    }
+    for (int i = 0; i < PROCESSOR_COUNT; i++)
+        if (run->instances[i].processor) instance_close(&run->instances[i]);
+    if (*run->folder) folder_delete(run->folder);
+    broker_close(&run->broker);
+    script_free(&run->script);
+    free(run->given);
+    json_decref(run->rules);
+    arena_free(&run->arena);
+    int failures = run->failures;
+    free(run);
+    return failures;
+}

@@ -1,0 +1,85 @@
+/* run: one case file, from an empty world to its last expectation. */
+#ifndef KONTOR_DRIVER_RUN_H
+#define KONTOR_DRIVER_RUN_H
+#include <jansson.h>
+
+#include "schemas/acknowledgment.h"
+#include "tests/driver/instance.h"
+#include "tests/driver/language.h"
+
+enum mode {
+    MODE_PLAIN,         /* each event a batch */
+    MODE_PACKED,        /* as few batches as can be */
+    MODE_RESTART,       /* closed and opened again after each event, and again after what it released */
+    MODE_REBUILD,       /* the same, with nothing but the topics */
+    MODE_TRUNCATE,      /* each event is first given cut at every length */
+    MODE_ALLOCATION,    /* each event is first given with every allocation failing in its turn */
+    MODE_COUNT
+};
+
+enum { PROCUREMENT, INVOICE, PROCESSOR_COUNT };
+extern const char *const event_topics[PROCESSOR_COUNT];
+
+/* An event, or raw bytes, that the case gave. */
+struct given {
+    const struct statement *statement;
+    int topic;                      /* PROCUREMENT or INVOICE */
+    const char *id, *document, *origin;
+    int32_t partition;
+    int64_t offset, time_ms, received_ms;
+    struct slice key, value;
+    bool untaken;                   /* the registry was down */
+};
+
+struct run {
+    enum mode mode;
+    const char *path;
+    struct arena arena;
+    struct script script;
+    struct broker broker;
+    struct surroundings surroundings;
+    struct instance instances[PROCESSOR_COUNT];
+    struct given *given;
+    size_t given_count;
+    int64_t clock_ms;
+    json_t *rules;                  /* sets in the making */
+    bool journals_not_listed, opened;
+    uint64_t tried;                 /* truncations, failed allocations */
+    int failures;
+    char folder[128];
+};
+
+/* Runs a file; the number of failures, each printed. *outputs, if wanted, is a hash over all bytes that left the processors, *tried how many faults were tried. */
+int run_file(const char *path, enum mode mode, uint64_t *outputs, uint64_t *tried);
+
+/* Prints file:line, the statement, and both texts, line under line. */
+void run_fail(struct run *run, const struct statement *statement, const char *expected, const char *got);
+
+/* ---- events.c ---- */
+MUST_CHECK bool event_build(struct run *run, const struct statement *statement, struct given *given, struct error *error);
+MUST_CHECK bool raw_build(struct run *run, const struct statement *statement, struct given *given, struct error *error);
+
+/* ---- masters.c: master, master-remove, rule, rules ---- */
+MUST_CHECK bool master_put(struct run *run, const struct statement *statement, bool removed, struct error *error);
+MUST_CHECK bool rule_add(struct run *run, const struct statement *statement, struct error *error);
+MUST_CHECK bool rules_put(struct run *run, const struct statement *statement, struct error *error);
+
+/* ---- batches.c: the modes ---- */
+void batch_give(struct run *run, struct given *given);
+void batch_follow_tables(struct run *run, const struct statement *statement);
+void batch_flush(struct run *run, const struct statement *statement);
+
+/* ---- outcome.c ---- */
+/* Compares the newest outcome of an event with the words from `from` on; no words: accepted without a reason. */
+void outcome_expect(struct run *run, const struct statement *statement, const struct given *given, size_t from);
+/* The newest acknowledgment of the event, or its dead letter; NULL: nothing was said. */
+const struct stored *outcome_newest(const struct run *run, const struct given *given);
+/* By event id, else the one of the document that was told something last; NULL: none. */
+const struct given *given_find(const struct run *run, const char *name);
+
+/* ---- expect.c ---- */
+void expect(struct run *run, const struct statement *statement);
+
+/* ---- invariants.c: what holds after every case ---- */
+void invariants_check(struct run *run);
+#endif

@@ -1,0 +1,49 @@
+"""What is kept no longer is taken out of the state and of its changelog; a state rebuilt from the changelog is the same."""
+
+import shutil
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from world import REPOSITORY, await_caught_up, prepare  # noqa: E402
+from cluster import Cluster, finish, test, wait_until  # noqa: E402
+from asking import MDM, outcome_of, send  # noqa: E402
+from small import line, master, order, receipt, write_master  # noqa: E402
+
+FOLDER = REPOSITORY / "build" / "tests" / "retention"
+DAY = 24 * 60  # minutes
+ORDERS = 500
+
+
+def main():
+    with Cluster(FOLDER) as cluster:
+        write_master(FOLDER / "small" / "master", master())
+        prepare(cluster, FOLDER / "small", partitions=1)
+        processor = cluster.processor("kontor-procurement", properties={**MDM, "state.keep.documents": "30d"})
+        processor.start().wait_ready()
+        send(cluster, "procurement.events", *[line(order(f"PO{i}"), i) for i in range(ORDERS)], *[line(receipt(f"GR{i}", f"PO{i}"), ORDERS + i) for i in range(ORDERS)])
+        open_order = order("PO-open")
+        send(cluster, "procurement.events", line(open_order, 3 * ORDERS))
+        outcome_of(cluster, open_order)
+        await_caught_up([processor])
+        with test("1,000 finished documents are in the state"):
+            assert wait_until(lambda: processor.metric("kontor_state_entries") or 0, 10, "entries") >= 2 * ORDERS
+        later = order("PO-later")
+        send(cluster, "procurement.events", line(later, 40 * DAY))
+        outcome_of(cluster, later)
+        with test("40 days later they are taken out, the open ones stay"):
+            # What is left: clock, header, the two open order lines.
+            wait_until(lambda: (processor.metric("kontor_state_entries") or 1000) <= 4, 10, "the finished ones are gone")
+            changed = order("PO-open")
+            send(cluster, "procurement.events", line(changed, 40 * DAY + 1))
+            assert outcome_of(cluster, changed)["outcome"] == "rejected", "the open order is known: the same number again is refused"
+        left = processor.metric("kontor_state_entries")
+        processor.kill()
+        shutil.rmtree(processor.state)
+        processor.start().wait_ready()
+        with test("rebuilt from the changelog alone: the same records"):
+            assert wait_until(lambda: processor.metric("kontor_state_entries") or 0, 10, "entries") == left, (left, processor.metric("kontor_state_entries"))
+
+
+main()
+sys.exit(finish())
