@@ -155,6 +155,7 @@ bool task_open(struct task **made, struct engine *engine, int32_t partition, str
     task->partition = partition;
     task->state = state;
     task->last_trigger = &task->first_trigger;
+    task->last_dirty = &task->first_dirty;
     if (!task_load(task, error)) {
         parking_free(task);
         free(task);
@@ -291,7 +292,7 @@ static bool flood(struct engine *engine, bool poisoned) {
 
 static void effects_apply(struct decision *decision) {
     for (const struct effect *effect = decision->first_effect; effect; effect = effect->next) {
-        overlay_put(decision->engine, overlay_find(decision, STORE_FIRST + effect->store, effect->key), effect->value);
+        overlay_put(overlay_find(decision, STORE_FIRST + effect->store, effect->key), effect->value);
         parking_trigger_state(decision, STORE_FIRST + effect->store, effect->key);
     }
     conclude_emissions(decision);
@@ -599,7 +600,7 @@ static void clock_put(struct decision *decision) {
     *clock = (struct task_clock){.stream_time_ms = task->stream_time_ms, .next_sequence = (int64_t)task->next_sequence, .swept = task->swept_day};
     clock->tables.items = offsets;
     clock->tables.count = engine->table_count;
-    overlay_put(engine, overlay_find(decision, STORE_ENGINE, (struct slice){clock_key + 1, sizeof clock_key - 1}), clock);
+    overlay_put(overlay_find(decision, STORE_ENGINE, (struct slice){clock_key + 1, sizeof clock_key - 1}), clock);
 }
 
 static enum engine_result clocks_put(struct engine *engine, struct error *error) {
@@ -626,7 +627,8 @@ static bool header_send(struct engine *engine, struct task *task, struct error *
     memcpy(sealed + STATE_SEAL_SIZE, text, (size_t)length);
     const struct slice key = {header_key, sizeof header_key};
     state_seal(sealed, whole, key, (uint8_t)engine->processor->layout_version);
-    return changelog_send(engine, task, key, (struct slice){sealed, whole}, error);
+    task->header = (struct slice){sealed, whole};
+    return changelog_send(engine, task, key, task->header, error);
 }
 
 enum engine_result engine_seal(struct engine *engine, struct error *error) {
@@ -635,37 +637,30 @@ enum engine_result engine_seal(struct engine *engine, struct error *error) {
     if ((result = overlay_seal(engine, error)) != ENGINE_DONE) return result;
     for (struct task *task = engine->tasks; task; task = task->next)
         if (task->touched && task->header_missing && !header_send(engine, task, error)) return ENGINE_ABORT;
-    for (struct overlay_entry *entry = engine->overlay.first_dirty; entry; entry = entry->next_dirty)
-        if (!changelog_send(engine, entry->task, entry->key, entry->sealed, error)) return ENGINE_ABORT;
+    for (struct task *task = engine->tasks; task; task = task->next)
+        for (struct overlay_entry *entry = task->first_dirty; entry; entry = entry->next_dirty)
+            if (!changelog_send(engine, task, entry->key, entry->sealed, error)) return ENGINE_ABORT;
     return ENGINE_DONE;
 }
 
-static bool task_commit(struct task *task, struct state_change *changes, struct state_position at, struct error *error) {
-    struct engine *engine = task->engine;
+/* Kafka has committed: nothing may fail for want of batch memory any more. */
+static bool task_commit(struct task *task, struct state_position at, struct error *error) {
     size_t count = 0;
-    for (const struct overlay_entry *entry = engine->overlay.first_dirty; entry; entry = entry->next_dirty)
-        if (entry->task == task) changes[count++] = (struct state_change){entry->key, entry->sealed};
-    static const char *const mark = "x";
-    char sealed[STATE_SEAL_SIZE + 1];
-    if (task->header_missing) {   /* our own note that the header is written */
-        memcpy(sealed + STATE_SEAL_SIZE, mark, 1);
-        state_seal(sealed, sizeof sealed, (struct slice){header_key, sizeof header_key}, (uint8_t)engine->processor->layout_version);
-        changes[count++] = (struct state_change){{header_key, sizeof header_key}, {sealed, sizeof sealed}};
-    }
-    if (!state_apply(task->state, changes, count, at, false, error)) return error_prefix(error, "partition %d", task->partition);
-    task->header_missing = task->touched = false;
-    return true;
+    struct state_change *changes = malloc((task->dirty_count + 1) * sizeof *changes);
+    if (!changes) return error_set(error, "partition %d: out of memory", task->partition);
+    for (const struct overlay_entry *entry = task->first_dirty; entry; entry = entry->next_dirty) changes[count++] = (struct state_change){entry->key, entry->sealed};
+    if (task->header.length) changes[count++] = (struct state_change){{header_key, sizeof header_key}, task->header};
+    bool ok = state_apply(task->state, changes, count, at, false, error) || error_prefix(error, "partition %d", task->partition);
+    free(changes);
+    if (task->header.length) task->header_missing = false;
+    task->touched = false;
+    return ok;
 }
 
 bool engine_commit(struct engine *engine, struct state_position (*at)(void *context, const struct task *task), void *context, struct error *error) {
-    size_t count = 0;
-    for (const struct overlay_entry *entry = engine->overlay.first_dirty; entry; entry = entry->next_dirty) count++;
-    struct state_change *changes = arena_alloc(&engine->arena, (count + 1) * sizeof *changes);
-    if (!changes && count) changes = malloc((count + 1) * sizeof *changes);
-    if (!changes) return error_set(error, "out of memory");
     bool ok = true;
     for (struct task *task = engine->tasks; ok && task; task = task->next)
-        if (task->touched) ok = task_commit(task, changes, at(context, task), error);
+        if (task->touched) ok = task_commit(task, at(context, task), error);
     for (int i = 0; i < OUTCOME_COUNT; i++) engine->committed.outcomes[i] += engine->batch.outcomes[i];
     for (int i = 0; i < REASON_COUNT; i++) engine->committed.reasons[i] += engine->batch.reasons[i];
     engine->committed.journals += engine->batch.journals;

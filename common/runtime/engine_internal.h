@@ -43,7 +43,6 @@ struct overlay_entry {
 struct overlay {
     struct overlay_entry **slots;
     size_t slot_count, entry_count;
-    struct overlay_entry *first_dirty, **last_dirty;
 };
 
 /* ---- parking: what waits, in memory ---- */
@@ -75,6 +74,9 @@ struct task {
     bool opened;                /* ... the latter: also what waits for state */
     bool touched;               /* the batch has something of it */
     bool header_missing;        /* the changelog has no header yet */
+    struct slice header;        /* ... and this one is on its way */
+    struct overlay_entry *first_dirty, **last_dirty;    /* what the batch has changed */
+    size_t dirty_count;
 };
 
 struct output_topic { char *name; const struct codec_type *type; uint32_t schema_id; };
@@ -142,7 +144,7 @@ void decision_report_missing(struct decision *decision, struct parked_missing mi
 
 /* ---- overlay.c; find and saw leave by decision_fail when they cannot ---- */
 struct overlay_entry *overlay_find(struct decision *decision, int wire_store, struct slice key);
-void overlay_put(struct engine *engine, struct overlay_entry *entry, const void *object);
+void overlay_put(struct overlay_entry *entry, const void *object);
 void overlay_saw(struct decision *decision, struct overlay_entry *entry, uint64_t event_hash);
 /* As of the stream time: what is older than it is to be kept is not there, whether it was taken out yet or not. */
 bool overlay_has_seen(const struct overlay_entry *entry, uint64_t event_hash);

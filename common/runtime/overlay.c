@@ -109,13 +109,13 @@ struct overlay_entry *overlay_find(struct decision *decision, int wire_store, st
     return entry;
 }
 
-static void entry_soil(struct engine *engine, struct overlay_entry *entry) {
+static void entry_soil(struct overlay_entry *entry) {
     if (entry->dirty) return;
-    entry->dirty = true;
-    entry->task->touched = true;
-    if (!engine->overlay.last_dirty) engine->overlay.last_dirty = &engine->overlay.first_dirty;
-    *engine->overlay.last_dirty = entry;
-    engine->overlay.last_dirty = &entry->next_dirty;
+    struct task *task = entry->task;
+    entry->dirty = task->touched = true;
+    *task->last_dirty = entry;
+    task->last_dirty = &entry->next_dirty;
+    task->dirty_count++;
 }
 
 /* ---- what is kept for how long ---- */
@@ -147,10 +147,10 @@ bool overlay_has_seen(const struct overlay_entry *entry, uint64_t event_hash) {
     return false;
 }
 
-void overlay_put(struct engine *engine, struct overlay_entry *entry, const void *object) {
+void overlay_put(struct overlay_entry *entry, const void *object) {
     entry->kept.object = object;
     entry->kept.day = today(entry->task);
-    entry_soil(engine, entry);
+    entry_soil(entry);
 }
 
 void overlay_saw(struct decision *decision, struct overlay_entry *entry, uint64_t event_hash) {
@@ -165,7 +165,7 @@ void overlay_saw(struct decision *decision, struct overlay_entry *entry, uint64_
     kept->events = events;
     kept->event_count = count;
     kept->day = today(entry->task);
-    entry_soil(decision->engine, entry);
+    entry_soil(entry);
 }
 
 /* ---- taking out ---- */
@@ -205,7 +205,7 @@ void overlay_sweep(struct decision *decision) {
         struct overlay_entry *entry = overlay_find(decision, (unsigned char)sweeping.old[i].data[0], (struct slice){sweeping.old[i].data + 1, sweeping.old[i].length - 1});
         if (entry->dirty || !is_over(entry)) continue;
         entry->kept = (struct kept){0};
-        entry_soil(decision->engine, entry);
+        entry_soil(entry);
     }
     if (sweeping.visits > SWEEP_VISITS) return;
     task->sweep.running = false;
@@ -241,7 +241,8 @@ static enum engine_result entry_seal(struct engine *engine, struct overlay_entry
 
 enum engine_result overlay_seal(struct engine *engine, struct error *error) {
     enum engine_result result = ENGINE_DONE;
-    for (struct overlay_entry *entry = engine->overlay.first_dirty; entry && result == ENGINE_DONE; entry = entry->next_dirty) result = entry_seal(engine, entry, error);
+    for (struct task *task = engine->tasks; task; task = task->next)
+        for (struct overlay_entry *entry = task->first_dirty; entry && result == ENGINE_DONE; entry = entry->next_dirty) result = entry_seal(engine, entry, error);
     return result;
 }
 
@@ -249,8 +250,12 @@ void overlay_reset(struct engine *engine) {
     struct overlay *overlay = &engine->overlay;
     if (overlay->entry_count) memset(overlay->slots, 0, overlay->slot_count * sizeof *overlay->slots);
     overlay->entry_count = 0;
-    overlay->first_dirty = NULL;
-    overlay->last_dirty = NULL;
+    for (struct task *task = engine->tasks; task; task = task->next) {
+        task->first_dirty = NULL;
+        task->last_dirty = &task->first_dirty;
+        task->dirty_count = 0;
+        task->header = (struct slice){0};
+    }
     arena_reset(&engine->arena);
     tables_trim(engine->options.tables);   /* no row that was looked up is needed any more */
 }

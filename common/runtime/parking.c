@@ -205,14 +205,14 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
     parked->missing.items = missing;
     parked->missing.count = status == PARKED_STATUS_WAITING ? decision->missing_count : 0;
     char key[8];
-    overlay_put(decision->engine, overlay_find(decision, STORE_PARKED, sequence_key(key, sequence)), parked);
+    overlay_put(overlay_find(decision, STORE_PARKED, sequence_key(key, sequence)), parked);
     if (!index_insert(task, sequence, parked)) decision_fail(decision, ENGINE_ABORT, "out of memory for the events that wait");
 }
 
 void parking_remove(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
     char key[8];
     index_erase(decision->task, sequence, parked);
-    overlay_put(decision->engine, overlay_find(decision, STORE_PARKED, sequence_key(key, sequence)), NULL);
+    overlay_put(overlay_find(decision, STORE_PARKED, sequence_key(key, sequence)), NULL);
 }
 
 uint64_t parking_first_of(const struct task *task, int wire_store, struct slice document, uint64_t from) {

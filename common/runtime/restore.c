@@ -72,8 +72,7 @@ static enum step check_header(const struct restore *restore, struct state *state
     if (result != STATE_FOUND) return fatal_because(fatal, EXIT_RUN, "partition %d: the header in the state cannot be read", partition);
     snprintf(text, sizeof text, SLICE_FORMAT, SLICE_ARGUMENT(body));
     if (sscanf(text, "format=%d partitions=%d partitioner=%31s layout=%u", &format, &partitions, partitioner, &layout) != 4)
-        return body.length == 1 ? STEP_DONE /* the engine's own note that it wrote the header */
-                                : fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d: its header record is not ours: %s", restore->options.changelog, partition, text);
+        return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d: its header record is not ours: %s", restore->options.changelog, partition, text);
     if (format != STATE_FORMAT || strcmp(partitioner, "murmur2") != 0)
         return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d is of another format (%s): see `kontor state migrate`", restore->options.changelog, partition, text);
     if (partitions != restore->options.partition_count)

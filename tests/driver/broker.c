@@ -107,7 +107,7 @@ int64_t broker_end(const struct broker *broker, const char *topic, int32_t parti
     return 0;
 }
 
-const struct stored *broker_read(const struct broker *broker, const char *topic, int32_t partition, int64_t offset) {
+struct stored *broker_read(const struct broker *broker, const char *topic, int32_t partition, int64_t offset) {
     for (size_t i = 0; i < broker->count; i++)
         if (broker->items[i]->offset >= offset && broker->items[i]->partition == partition && stored_in(broker->items[i], topic)) return broker->items[i];
     return NULL;

@@ -15,6 +15,7 @@ struct stored {
     size_t header_count;
     const void *decoded;                /* our struct, of acknowledgments, exceptions, posting commands, commitments */
     bool claimed;                       /* a journal that an `expect journal` named */
+    bool bad;                           /* a master record that a table refused */
 };
 
 struct broker {
@@ -38,7 +39,7 @@ void broker_cut(struct broker *broker, size_t count);
 /* Where the next record of a topic's partition goes. */
 int64_t broker_end(const struct broker *broker, const char *topic, int32_t partition);
 /* The record at or behind the offset, or NULL. */
-const struct stored *broker_read(const struct broker *broker, const char *topic, int32_t partition, int64_t offset);
+struct stored *broker_read(const struct broker *broker, const char *topic, int32_t partition, int64_t offset);
 /* A hash over topics, partitions, keys, values and headers of what processors sent from a position on. */
 uint64_t broker_sent(const struct broker *broker, size_t from);
 struct slice stored_header(const struct stored *stored, const char *name);

@@ -162,7 +162,7 @@ enum engine_result instance_settle(struct instance *instance, struct error *erro
 }
 
 /* One record of a master topic: into the table as it came. */
-static bool table_take(struct instance *instance, size_t position, const struct stored *stored, const struct codec_plan *plan, struct error *error) {
+static bool table_take(struct instance *instance, size_t position, struct stored *stored, const struct codec_plan *plan, struct error *error) {
     struct arena arena;
     uint32_t schema_id;
     struct slice payload;
@@ -180,7 +180,7 @@ static bool table_take(struct instance *instance, size_t position, const struct 
         arena_free(&arena);
     }
     if (put != TABLE_PUT_BAD) return put == TABLE_PUT_GOOD;
-    instance->bad_records++;
+    stored->bad = true;
     instance->bad_record = *error;
     return true;
 }
@@ -194,7 +194,7 @@ static bool table_follow(struct instance *instance, size_t position, int64_t *ne
     allocation_suspend(false);
     if (!plan) return false;
     bool ok = true;
-    const struct stored *stored;
+    struct stored *stored;
     for (int64_t at = tables_position(instance->tables, position); ok && (stored = broker_read(instance->surroundings->broker, topic, 0, at)); at = *next) {
         ok = table_take(instance, position, stored, plan, error);
         *next = stored->offset + 1;

@@ -21,8 +21,7 @@ struct instance {
     struct engine *engine;
     struct { bool used; struct state *state; struct task *task; } tasks[PARTITIONS];
     bool reopen;                /* the state may be behind: close and open it before anything else */
-    uint64_t bad_records;       /* of master topics */
-    struct error bad_record;
+    struct error bad_record;    /* why the newest of the master records that were refused was */
 };
 
 /* Opens with what the folders hold; what is missing there is read from the topics. */

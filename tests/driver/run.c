@@ -72,13 +72,11 @@ static void run_master(struct run *run, const struct statement *statement, bool 
     const size_t arrow = statement_arrow(statement);
     bool bad_expected = arrow + 1 < statement->count && strcmp(statement->words[arrow + 1], "bad") == 0;
     if (run->mode == MODE_PACKED && run->opened) batch_flush(run, statement);
-    uint64_t bad = 0, bad_after = 0;
-    for (int i = 0; i < PROCESSOR_COUNT; i++) bad += run->instances[i].bad_records;
+    size_t place = run->broker.count;
     if (!(rules ? rules_put(run, statement, &error) : master_put(run, statement, removed, &error))) { problem(run, statement, &error); return; }
     if (!run->opened) return;   /* the world is loaded as a whole, before the first statement of the case */
     batch_follow_tables(run, statement);
-    for (int i = 0; i < PROCESSOR_COUNT; i++) bad_after += run->instances[i].bad_records;
-    if ((bad_after > bad) != bad_expected) run_fail(run, statement, bad_expected ? "a bad record" : "a good record", bad_expected ? "it was taken" : run->instances[INVOICE].bad_record.text);
+    if (run->broker.items[place]->bad != bad_expected) run_fail(run, statement, bad_expected ? "a bad record" : "a good record", bad_expected ? "it was taken" : run->instances[INVOICE].bad_record.text);
 }
 
 static void run_statement(struct run *run, const struct statement *statement) {
@@ -122,7 +120,7 @@ static bool world_make(struct run *run, size_t *first, struct error *error) {
         if (!instance_open(&run->instances[i], processors[i], &run->surroundings, error)) return false;
     run->opened = true;
     for (int i = 0; i < PROCESSOR_COUNT; i++)
-        if (run->instances[i].bad_records) return error_set(error, "the world has a bad record: %s", run->instances[i].bad_record.text);
+        if (run->instances[i].bad_record.text[0]) return error_set(error, "the world has a bad record: %s", run->instances[i].bad_record.text);
     return true;
 }
 
