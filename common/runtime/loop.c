@@ -77,9 +77,9 @@ static bool make_engine(struct loop *loop, struct error *error) {
 
 static void loop_close(struct loop *loop) {
     if (loop->consumer && loop->tasks) tasks_revoke(loop->tasks);
-    consumer_close(loop->consumer, loop->options->leave, LEAVE_MS);
     producer_close(loop->producer);
-    batch_free(loop->batch);
+    batch_free(loop->batch);   /* before the consumer: librdkafka waits for every record that somebody holds */
+    consumer_close(loop->consumer, loop->options->leave, LEAVE_MS);
     tasks_close(loop->tasks);
     follow_close(loop->follow);
     engine_free(loop->engine);
@@ -296,6 +296,7 @@ enum step loop_run(const struct loop_options *options, struct fatal_cause *fatal
     struct error error;
     if (!make_clients(&loop, outputs, &error) || !make_engine(&loop, &error)) step = fatal_because(fatal, EXIT_CONFIGURATION, "%.500s", error.text);
     while (step == STEP_DONE && !options->stopping()) step = turn(&loop, fatal);
+    if (step != STEP_DONE) options->ending(fatal);
     loop_close(&loop);
     return step;
 }

@@ -46,6 +46,7 @@ struct loop_options {
     bool leave;                     /* leave the group when stopped */
     /* Asked in every wait: stop was asked for; no more time to finish. Both from signals, safe anywhere. */
     bool (*stopping)(void);
+    void (*ending)(const struct fatal_cause *fatal);    /* told of a fatal end before the clients are closed, which may take a while */
     bool (*hurried)(void);
     int stop_descriptor;            /* readable when stopping, -1: none */
 };

@@ -55,6 +55,7 @@ struct process {
 /* ---- stopping in time ---- */
 
 static atomic_llong stopped_ms;
+static atomic_int end_code = EXIT_STOPPED;
 
 static bool hurried(void) {
     long long at = atomic_load_explicit(&stopped_ms, memory_order_relaxed);
@@ -70,7 +71,14 @@ static void *watch_the_end(void *nothing) {
     nanosleep(&rest, NULL);
     log_warning("stopped", "stopped without waiting any longer; what was not committed is taken again at the next start");
     log_finish();
-    _exit(EXIT_STOPPED);
+    _exit(atomic_load(&end_code));
+}
+
+/* Says why it ends, and sees to it that it does. */
+static void end(const struct fatal_cause *fatal) {
+    log_error_with("ended", LOG_FIELDS(LOG_INTEGER("exit_code", fatal->exit_code)), "%s", fatal->error.text);
+    atomic_store(&end_code, (int)fatal->exit_code);
+    signals_stop();
 }
 
 static bool start_watch(struct error *error) {
@@ -179,7 +187,7 @@ static struct loop_options loop_options(const struct process *process) {
         .keep_event_ids_days = (int32_t)(config_integer(c, "state.keep.event.ids") / DAY_MS), .keep_documents_days = (int32_t)(config_integer(c, "state.keep.documents") / DAY_MS),
         .wait_limit_ms = config_integer(c, "parking.limit"), .flood_window = (int)config_integer(c, "poison.flood.window"),
         .flood_percent = (int)config_integer(c, "poison.flood.percent"), .leave = config_boolean(c, "leave.on.stop"), .stopping = signals_stopping,
-        .hurried = hurried, .stop_descriptor = signals_descriptor()};
+        .hurried = hurried, .ending = end, .stop_descriptor = signals_descriptor()};
 }
 
 static enum step run(struct process *process, struct fatal_cause *fatal) {
@@ -315,7 +323,7 @@ int processor_main(int argc, char **argv, const struct processor *processor) {
     enum step step = STEP_DONE;
     if (!prepare(&process, &error) || !start_watch(&error)) step = fatal_because(&fatal, EXIT_CONFIGURATION, "%.500s", error.text);
     if (step == STEP_DONE) step = arguments.leave ? leave(&process, &fatal) : run(&process, &fatal);
-    if (step != STEP_DONE) log_error_with("ended", LOG_FIELDS(LOG_INTEGER("exit_code", fatal.exit_code)), "%s", fatal.error.text);
+    if (step != STEP_DONE && atomic_load(&end_code) == EXIT_STOPPED) end(&fatal);
     process_close(&process);
     if (step == STEP_DONE) log_info("stopped", "%s has stopped", process.program);
     log_finish();
