@@ -1,4 +1,4 @@
-/* engine_internal: what the files of the engine share: engine.c (taking and sealing), decision.c (what a decide function asks and answers),
+/* engine_internal: what the files of the engine share: engine.c (taking and sealing), deciding.c (one event), decision.c (what a decide function asks and answers),
  * overlay.c (the batch's state), parking.c (what waits), conclude.c (from verdict to outputs). */
 #ifndef KONTOR_RUNTIME_ENGINE_INTERNAL_H
 #define KONTOR_RUNTIME_ENGINE_INTERNAL_H
@@ -172,6 +172,17 @@ MUST_CHECK bool parking_look_up(struct task *task, struct error *error);
 uint64_t parking_next(struct task *task, bool *document);
 /* The next event whose deadline is at or before the time, or INDEX_NONE. */
 uint64_t parking_expired(struct task *task, int64_t time_ms);
+
+/* ---- deciding.c ---- */
+/* Bytes to record and envelope, and whether they are to be trusted; what is not is reported as poison. */
+void deciding_read(struct decision *decision, bool from_parking);
+void deciding_poison(struct decision *decision);
+void deciding_new(struct decision *decision);
+/* An event that waited: its turn has come, or a key that it waits for. */
+void deciding_again(struct decision *decision, uint64_t sequence, const struct parked_event *parked);
+void deciding_expire(struct decision *decision, uint64_t sequence, const struct parked_event *parked);
+void deciding_message(const struct parked_event *parked, const struct decision *now, struct engine_message *message);
+void deciding_count(struct decision *decision, int outcome);
 
 /* ---- conclude.c: outputs ---- */
 void conclude_send(struct decision *decision, const char *topic, int32_t partition, struct slice value, const struct record_header *headers, size_t count);

@@ -1,0 +1,306 @@
+/* deciding: one event, from its bytes to what it leaves behind: read and checked, decided for the first time or anew, concluded. engine.c says when. */
+#include <stdio.h>
+
+#include "common/codec/plan.h"
+#include "common/codec/wire.h"
+#include "common/platform/hash.h"
+#include "common/runtime/engine_internal.h"
+#include "schemas/source_permission.h"
+
+enum { IDENTIFIER_MAXIMUM = 200 };
+
+void deciding_count(struct decision *decision, int outcome) {
+    struct engine *engine = decision->engine;
+    engine->batch.outcomes[outcome]++;
+    for (size_t i = 0; i < decision->reason_count; i++) engine->batch.reasons[decision->reasons[i].reason]++;
+    engine->batch.journals += decision->journal_count;
+}
+
+/* Of a record that cannot be read or trusted. */
+void deciding_poison(struct decision *decision) {
+    if (decision->input->follows) return;
+    for (size_t i = 0; i < decision->reason_count; i++)
+        if (decision->reasons[i].class == CLASS_POISON) {
+            conclude_dead_letter(decision, decision->reasons[i].reason, decision->reasons[i].text);
+            break;
+        }
+    deciding_count(decision, OUTCOME_POISON);
+}
+
+static bool source_may(const struct source_permission *permission, struct slice entity) {
+    for (size_t i = 0; i < permission->entities.count; i++)
+        if (slice_equal(permission->entities.items[i], SLICE("*")) || slice_equal(permission->entities.items[i], entity)) return true;
+    return false;
+}
+
+static int32_t utc_day(int64_t time_ms) {
+    const int64_t day = 86400000;
+    return (int32_t)(time_ms >= 0 ? time_ms / day : -((-time_ms + day - 1) / day));
+}
+
+/* Key, partition and source: whether the record is what and where it says. */
+static void envelope_check(struct decision *decision, bool from_parking) {
+    struct engine *engine = decision->engine;
+    const struct envelope *envelope = &decision->envelope;
+    const struct slice identifiers[] = {envelope->event_id, envelope->source, envelope->entity, envelope->partner, envelope->number};
+    const char *const names[] = {"event_id", "source", "entity", "partner", "document"};
+    for (size_t i = 0; i < sizeof identifiers / sizeof *identifiers; i++)
+        if (!identifiers[i].length || identifiers[i].length > IDENTIFIER_MAXIMUM || memchr(identifiers[i].data, 0, identifiers[i].length))
+            report(decision, REASON_DECODE_FAILED, names[i], "empty, longer than %d bytes or with a zero byte", IDENTIFIER_MAXIMUM);
+    struct slice key = KEY(decision, envelope->entity, envelope->partner);
+    if (!slice_equal(key, decision->message->key))
+        report(decision, REASON_KEY_MISMATCH, "", "the record's key is " SLICE_FORMAT ", its content's " SLICE_FORMAT, SLICE_ARGUMENT(decision->message->key), SLICE_ARGUMENT(key));
+    else if (!from_parking && hash_partition(key, engine->options.partition_count) != decision->message->partition)
+        report(decision, REASON_WRONG_PARTITION, "", "key " SLICE_FORMAT " belongs to partition %d of %d", SLICE_ARGUMENT(key),
+               (int)hash_partition(key, engine->options.partition_count), (int)engine->options.partition_count);
+    if (refused(decision)) return;
+    struct table_row row;
+    struct slice permission = KEY(decision, envelope->source, slice_of(decision->input->topic));
+    int32_t date = utc_day(decision->time_ms);
+    switch (tables_find(engine->options.tables, (size_t)engine->table_positions[MASTER_SOURCE_PERMISSIONS], permission, date, &row)) {
+    case TABLE_FOUND:
+        if (source_may(row.record, envelope->entity)) return;
+        break;
+    case TABLE_STALE:
+        (void)require(decision, MASTER_SOURCE_PERMISSIONS, permission, date, REASON_SOURCE_NOT_AUTHORISED, "source");
+        return;
+    case TABLE_MISSING: break;
+    case TABLE_FAILED: decision_fail(decision, ENGINE_ABORT, "the master tables cannot be read");
+    }
+    report(decision, REASON_SOURCE_NOT_AUTHORISED, "source", SLICE_FORMAT " may not say this for " SLICE_FORMAT, SLICE_ARGUMENT(envelope->source), SLICE_ARGUMENT(envelope->entity));
+}
+
+/* Bytes to record and envelope. Leaves by decision_fail(ENGINE_WAIT) when the registry cannot be asked. */
+void deciding_read(struct decision *decision, bool from_parking) {
+    struct engine *engine = decision->engine;
+    const struct engine_message *message = decision->message;
+    uint32_t schema_id;
+    struct slice payload;
+    struct error error = {{0}};
+    if (!message->value.data || !codec_wire_read(message->value.data, message->value.length, &schema_id, &payload)) {
+        report(decision, REASON_DECODE_FAILED, "", "%s", message->value.data ? "not in the Confluent wire format" : "no value");
+        return;
+    }
+    const struct codec_plan *plan = NULL;
+    switch (engine->options.schemas.plan(engine->options.schemas.context, decision->input->type, schema_id, &plan, &error)) {
+    case SCHEMA_READABLE: engine->any_schema_known = true; break;
+    case SCHEMA_UNREACHABLE: decision_fail(decision, ENGINE_WAIT, "%s", error.text);
+    case SCHEMA_UNKNOWN:
+        /* Not one id known: it is the registry that is wrong, not the records. */
+        if (!engine->any_schema_known) decision_fail(decision, ENGINE_WAIT, "the registry knows no schema id that was asked for, last %u: is it the right registry, and not an empty one?", schema_id);
+        report(decision, REASON_SCHEMA_UNKNOWN, "", "schema id %u", schema_id); return;
+    case SCHEMA_INCOMPATIBLE: report(decision, REASON_DECODE_FAILED, "", "schema id %u: %s", schema_id, error.text); return;
+    }
+    void *record = decision_alloc(decision, decision->input->type->size);
+    enum codec_result result = codec_decode(plan, payload.data, payload.length, &engine->arena, record);
+    if (result == CODEC_NO_MEMORY) decision_fail(decision, ENGINE_ABORT, "out of batch memory (batch.memory.bytes)");
+    if (result != CODEC_OK) {
+        report(decision, REASON_DECODE_FAILED, "", "schema id %u: %s", schema_id, codec_result_text(result));
+        return;
+    }
+    decision->record = record;
+    decision->input->envelope(decision, record, &decision->envelope);
+    envelope_check(decision, from_parking);
+    const struct envelope *envelope = &decision->envelope;
+    decision->event_hash = hash_bytes(envelope->event_id.data, envelope->event_id.length) ^ hash_bytes(envelope->source.data, envelope->source.length) * 0x9E3779B97F4A7C15u;
+}
+
+static void effects_apply(struct decision *decision) {
+    for (const struct effect *effect = decision->first_effect; effect; effect = effect->next) {
+        overlay_put(overlay_find(decision, STORE_FIRST + effect->store, effect->key), effect->value);
+        parking_trigger_state(decision, STORE_FIRST + effect->store, effect->key);
+    }
+    conclude_emissions(decision);
+}
+
+static void remember_event(struct decision *decision) {
+    const struct document *document = &decision->envelope.document;
+    if (document->store < 0) return;
+    overlay_saw(decision, overlay_find(decision, STORE_FIRST + document->store, document->key), decision->event_hash);
+}
+
+/* The final part of a verdict that lets the document go on; parked: it waited until now. */
+static void accept(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    bool follows = decision->input->follows;
+    const struct document document = decision->envelope.document;
+    if (parked) parking_remove(decision, sequence, parked);
+    effects_apply(decision);
+    remember_event(decision);
+    if (!follows) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_ACCEPTED, "validated");
+    if (parked || decision->envelope.overtakes) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
+}
+
+static void reject(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    const struct document document = decision->envelope.document;
+    if (parked) parking_remove(decision, sequence, parked);
+    if (!decision->input->follows) {
+        conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_REJECTED, "rejected");
+        conclude_exception(decision, &decision->engine->rejected, "rejected");
+    }
+    if (parked) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
+}
+
+static void hold(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    parking_store(decision, sequence, parked, PARKED_STATUS_HELD);
+    if (decision->input->follows) return;
+    if (parked && parked->status != PARKED_STATUS_HELD) conclude_exception(decision, &decision->engine->parked, "released");
+    conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_HELD, "held");
+    conclude_exception(decision, &decision->engine->held, "held");
+}
+
+static void park(struct decision *decision, uint64_t sequence, const struct parked_event *parked, enum parked_status status) {
+    parking_store(decision, sequence, parked, status);
+    if (decision->input->follows) return;
+    conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_PARKED, "waiting");
+    conclude_exception(decision, &decision->engine->parked, "parked");
+}
+
+static void released(struct decision *decision, const struct parked_event *parked) {
+    decision->engine->batch.released++;
+    if (decision->input->follows) return;
+    conclude_exception(decision, parked->status == PARKED_STATUS_HELD ? &decision->engine->held : &decision->engine->parked, "released");
+}
+
+static bool same_reasons(const struct decision *decision, const struct parked_event *parked) {
+    if (decision->reason_count != parked->reasons.count || decision->missing_count != parked->missing.count) return false;
+    for (size_t i = 0; i < decision->reason_count; i++)
+        if (!slice_equal(parked->reasons.items[i].code, slice_of(reasons[decision->reasons[i].reason].code)) ||
+            !slice_equal(parked->reasons.items[i].field, slice_of(decision->reasons[i].field))) return false;
+    for (size_t i = 0; i < decision->missing_count; i++) {
+        const struct parked_missing *now = &decision->missing[i], *then = &parked->missing.items[i];
+        if (now->table != then->table || now->store != then->store || now->date != then->date || !slice_equal(now->key, then->key)) return false;
+    }
+    return true;
+}
+
+void deciding_message(const struct parked_event *parked, const struct decision *now, struct engine_message *message) {
+    *message = (struct engine_message){.input = parked->input, .partition = now->task->partition, .offset = parked->offset,
+        .timestamp_ms = parked->timestamp_ms, .received_ms = parked->timestamp_ms, .key = parked->key, .value = parked->value};
+}
+
+/* Makes the waiting events that would establish the document rejected: it was cancelled before it came to be. */
+static bool establishing_void(struct decision *cancellation) {
+    struct task *task = cancellation->task;
+    const struct document document = cancellation->envelope.cancels;
+    bool any = false;
+    for (uint64_t from = 0, sequence; (sequence = parking_first_of(task, STORE_FIRST + document.store, document.key, from)) != INDEX_NONE; from = sequence + 1) {
+        const struct parked_event *parked = parking_find(cancellation, sequence);
+        if (!parked || !parked->establishes) continue;
+        struct engine_message message;
+        struct decision *voided = decision_alloc(cancellation, sizeof *voided);
+        deciding_message(parked, cancellation, &message);
+        decision_begin(voided, cancellation->engine, task, &message, cancellation->error);
+        voided->escape = cancellation->escape;
+        voided->part_of = cancellation;
+        deciding_read(voided, true);
+        if (voided->heaviest == CLASS_POISON) continue;
+        voided->reason_count = voided->missing_count = 0;
+        report(voided, REASON_ALREADY_REVERSED, "", "cancelled while it waited, by event " SLICE_FORMAT, SLICE_ARGUMENT(cancellation->envelope.event_id));
+        released(voided, parked);
+        reject(voided, sequence, parked);
+        deciding_count(voided, OUTCOME_REJECTED);
+        any = true;
+    }
+    return any;
+}
+
+static int conclude_new(struct decision *decision) {
+    switch (decision_verdict(decision)) {
+    case VERDICT_ACCEPTED: accept(decision, 0, NULL); return OUTCOME_ACCEPTED;
+    case VERDICT_REJECTED: reject(decision, 0, NULL); return OUTCOME_REJECTED;
+    case VERDICT_HELD: hold(decision, 0, NULL); return OUTCOME_HELD;
+    case VERDICT_PARKED: park(decision, 0, NULL, PARKED_STATUS_WAITING); return OUTCOME_PARKED;
+    case VERDICT_DUPLICATE:
+        if (!decision->input->follows) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_DUPLICATE, "already received");
+        return OUTCOME_DUPLICATE;
+    case VERDICT_POISON: break;
+    }
+    return OUTCOME_POISON;
+}
+
+/* Whether one of the document's waiting events would establish it. If none would, what waits does so for the document itself, or could not do without it:
+ * an event that establishes the document must not wait behind. */
+static bool establishing_waits(struct decision *decision, struct document document) {
+    for (uint64_t from = 0, sequence; (sequence = parking_first_of(decision->task, STORE_FIRST + document.store, document.key, from)) != INDEX_NONE; from = sequence + 1) {
+        const struct parked_event *parked = parking_find(decision, sequence);
+        if (parked && parked->establishes) return true;
+    }
+    return false;
+}
+
+/* A record that was read and is to be trusted. */
+void deciding_new(struct decision *decision) {
+    const struct envelope *envelope = &decision->envelope;
+    const struct document document = envelope->document;
+    struct task *task = decision->task;
+    int outcome;
+    bool tracked = document.store >= 0, waits = tracked && parking_first_of(task, STORE_FIRST + document.store, document.key, 0) != INDEX_NONE;
+    if (tracked && overlay_has_seen(overlay_find(decision, STORE_FIRST + document.store, document.key), decision->event_hash)) {
+        report(decision, REASON_DUPLICATE_EVENT, "event_id", "");
+        outcome = conclude_new(decision);
+    } else if (waits && !envelope->overtakes && (!envelope->establishes || establishing_waits(decision, document))) {
+        decision->reason_count = decision->missing_count = 0;
+        report(decision, REASON_OUT_OF_ORDER, "", "");
+        park(decision, 0, NULL, PARKED_STATUS_BEHIND);
+        outcome = OUTCOME_PARKED;
+    } else if (refused(decision)) outcome = conclude_new(decision);   /* its source's permission cannot be trusted now */
+    else {
+        decision->voided = envelope->overtakes && establishing_void(decision);
+        decision->input->decide(decision, decision->record);
+        outcome = conclude_new(decision);
+        if (envelope->overtakes) parking_trigger_document(decision, STORE_FIRST + envelope->cancels.store, envelope->cancels.key);
+        else if (waits && outcome == OUTCOME_ACCEPTED) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
+    }
+    if (!decision->input->follows) deciding_count(decision, outcome);
+}
+
+/* An event that waited. by_document: its turn has come; otherwise a key that it waits for arrived. */
+void deciding_again(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    deciding_read(decision, true);
+    if (decision->heaviest < CLASS_POISON) {
+        const struct document document = decision->envelope.document;
+        if (document.store >= 0 && overlay_has_seen(overlay_find(decision, STORE_FIRST + document.store, document.key), decision->event_hash)) report(decision, REASON_DUPLICATE_EVENT, "event_id", "");
+        else if (!refused(decision)) decision->input->decide(decision, decision->record);
+    }
+    int outcome;
+    switch (decision_verdict(decision)) {
+    case VERDICT_ACCEPTED: released(decision, parked); accept(decision, sequence, parked); outcome = OUTCOME_ACCEPTED; break;
+    case VERDICT_REJECTED: released(decision, parked); reject(decision, sequence, parked); outcome = OUTCOME_REJECTED; break;
+    case VERDICT_DUPLICATE:
+        released(decision, parked);
+        parking_remove(decision, sequence, parked);
+        outcome = conclude_new(decision);
+        parking_trigger_document(decision, parked->document_store, parked->document);
+        break;
+    case VERDICT_HELD:
+        if (parked->status == PARKED_STATUS_HELD) return;
+        hold(decision, sequence, parked);
+        outcome = OUTCOME_HELD;
+        break;
+    case VERDICT_PARKED:
+        if (parked->status == PARKED_STATUS_HELD || (parked->status == PARKED_STATUS_WAITING && same_reasons(decision, parked))) return;
+        park(decision, sequence, parked, PARKED_STATUS_WAITING);
+        outcome = OUTCOME_PARKED;
+        break;
+    case VERDICT_POISON:   /* what was readable is not any more, or its source lost its permission: a person must look */
+    default:
+        if (parked->status == PARKED_STATUS_HELD) return;
+        hold(decision, sequence, parked);
+        outcome = OUTCOME_HELD;
+    }
+    if (!decision->input->follows) deciding_count(decision, outcome);
+}
+
+/* Its time is over: what waited is held, with the reasons it had. */
+void deciding_expire(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    deciding_read(decision, true);
+    decision->reason_count = decision->missing_count = 0;
+    for (size_t i = 0; i < parked->reasons.count; i++)
+        for (int reason = 0; reason < REASON_COUNT; reason++)
+            if (slice_equal(parked->reasons.items[i].code, slice_of(reasons[reason].code)))
+                report(decision, (enum reason)reason, decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(parked->reasons.items[i].field)).data, "%s",
+                       decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(parked->reasons.items[i].text)).data);
+    hold(decision, sequence, parked);
+    decision->engine->batch.expired++;
+    if (!decision->input->follows) deciding_count(decision, OUTCOME_HELD);
+}
