@@ -271,16 +271,6 @@ const void *emitted(struct decision *decision, int output, struct slice bytes) {
     return record;
 }
 
-_Noreturn void decision_defect(struct decision *decision, const char *format, ...) {
-    char text[256];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    decision_fail(decision, ENGINE_FATAL, "%s, event " SLICE_FORMAT ": %s: a defect, nothing of it was posted", decision->engine->processor->name,
-                  SLICE_ARGUMENT(decision_origin(decision)), text);
-}
-
 bool erp_known(const struct decision *decision, struct slice erp) {
     const char *at = decision->engine->options.erps;
     while (at && *at) {

@@ -131,8 +131,6 @@ void state_put(struct decision *decision, int store, struct slice key, const voi
 void state_remove(struct decision *decision, int store, struct slice key);
 /* A record for an output, key as the event's. erp: for an output per ERP. Returns its bytes as they go out, to be kept in the state. */
 struct slice emit(struct decision *decision, int output, struct slice erp, const void *record);
-/* Something that must not be: the processor stops and says what, the batch is void. */
-_Noreturn void decision_defect(struct decision *decision, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Whether the ERP is one of those configured (erps=...): a route to another has no topic. */
 bool erp_known(const struct decision *decision, struct slice erp);
 /* A journal of this decision, named in the acknowledgment. */

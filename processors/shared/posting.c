@@ -67,7 +67,7 @@ void posting_begin(struct posting *posting, struct decision *decision, const str
 int64_t posting_functional(const struct posting *posting, int64_t amount_e4) {
     int64_t converted = 0;
     if (!posting->has_rate) return 0;
-    if (posting->rate_e10 == FX_RATE_ONE_E10) return amount_e4;
+    if (currency_equal(posting->facts->currency, posting->facts->functional)) return amount_e4;
     if (fx_convert(amount_e4, posting->rate_e10, FX_DIRECT, posting->facts->functional, &converted)) return converted;
     report(posting->decision, REASON_AMOUNT_OVERFLOW, "currency", "in functional currency");
     return 0;
@@ -203,11 +203,29 @@ static void line_check(struct posting *posting, const struct ledger_line *line) 
     }
 }
 
+/* Rules were shown to balance when they were loaded, and amounts were checked. If the journal is refused all the same, a person must look: the document is held,
+ * and the others go on. */
+static void journal_build(struct posting *posting) {
+    struct decision *decision = posting->decision;
+    const struct facts *facts = posting->facts;
+    struct ledger_line *lines = decision_alloc(decision, (posting->count + 1) * sizeof *lines);
+    journal_begin(&posting->journal, lines, posting->count + 1, facts->currency, facts->functional);
+    for (size_t i = 0; i < posting->count; i++)
+        (posting->lines[i].side == LEDGER_DEBIT ? journal_debit : journal_credit)(&posting->journal, posting->lines[i]);
+    const struct journal_rounding rounding = {.account = facts->entity->rounding_account,
+        .limit_e4 = (int64_t)posting->merged * money_minor_unit_e4(facts->functional)};   /* each line was converted once */
+    enum journal_status status = journal_finish(&posting->journal, rounding);
+    if (status == JOURNAL_OK || status == JOURNAL_EMPTY) return;
+    enum reason reason = status == JOURNAL_OVERFLOW ? REASON_AMOUNT_OVERFLOW : status == JOURNAL_IMPRECISE ? REASON_CURRENCY_PRECISION : REASON_TOTAL_MISMATCH;
+    report_as(decision, CLASS_HELD, reason, "lines", "the journal cannot be posted: %s", journal_status_text(status));
+}
+
 void posting_check(struct posting *posting) {
     if (!posting->facts->entity) return;
     posting->period = period_find(posting->decision, posting->facts);
     posting->erp = route_find(posting->decision, posting->facts);
     for (size_t i = 0; i < posting->count; i++) line_check(posting, &posting->lines[i]);
+    if (posting->count && !refused(posting->decision)) journal_build(posting);
 }
 
 /* ---- emitting ---- */
@@ -250,30 +268,20 @@ static void lines_fill(struct decision *decision, const struct journal *journal,
 }
 
 struct slice posting_emit(struct posting *posting, int output) {
-    if (!posting->count) return (struct slice){0};
+    if (!posting->journal.count) return (struct slice){0};
     struct decision *decision = posting->decision;
     const struct facts *facts = posting->facts;
-    struct journal journal;
-    struct ledger_line *lines = decision_alloc(decision, (posting->count + 1) * sizeof *lines);
-    journal_begin(&journal, lines, posting->count + 1, facts->currency, facts->functional);
-    for (size_t i = 0; i < posting->count; i++)
-        (posting->lines[i].side == LEDGER_DEBIT ? journal_debit : journal_credit)(&journal, posting->lines[i]);
-    /* Rules were shown to balance when they were loaded and amounts were checked: what fails here is a defect, and it must not be posted. */
-    const int64_t rounding_limit_e4 = (int64_t)posting->merged * money_minor_unit_e4(facts->functional);   /* each line was converted once */
-    enum journal_status status = journal_finish(&journal, (struct journal_rounding){.account = facts->entity->rounding_account, .limit_e4 = rounding_limit_e4});
-    if (status == JOURNAL_EMPTY) return (struct slice){0};
-    if (status != JOURNAL_OK)
-        decision_defect(decision, "journal of " SLICE_FORMAT " (%s): %s", SLICE_ARGUMENT(posting->document), posting->step.data, journal_status_text(status));
+    const bool foreign = !currency_equal(facts->currency, facts->functional);
     struct posting_command command = {.erp = posting->erp, .document = posting->document, .number = posting->number, .step = posting->step, .version = posting->version,
         .currency = currency_slice(&facts->currency), .functional_currency = currency_slice(&facts->functional), .rate_e10 = posting->rate_e10,
-        .rate_type = posting->rate_e10 == FX_RATE_ONE_E10 ? (struct slice){0} : SLICE("M"), .has_rate_date = posting->rate_e10 != FX_RATE_ONE_E10, .rate_date = posting->rate_date,
+        .rate_type = foreign ? SLICE("M") : (struct slice){0}, .has_rate_date = foreign, .rate_date = posting->rate_date,
         .has_tax_date = posting->has_tax_date, .tax_date = posting->tax_date, .payment_block = posting->payment_block};
     head_fill(decision, facts, posting->period, &command);
     command.idempotency_key = key_make(decision, command.entity, posting->document, posting->step, posting->version);
     char date[DATE_TEXT_SIZE];
     date_print(posting->rules->valid_from, date);
     command.rule = decision_format(decision, SLICE_FORMAT "/" SLICE_FORMAT "@%s", SLICE_ARGUMENT(posting->rules->name), SLICE_ARGUMENT(posting->rule_name), date);
-    lines_fill(decision, &journal, &command);
+    lines_fill(decision, &posting->journal, &command);
     posted(decision, command.idempotency_key);
     return emit(decision, output, posting->erp, &command);
 }

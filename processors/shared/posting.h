@@ -11,6 +11,7 @@
 #include "common/ledger/journal.h"
 #include "common/posting/rules.h"
 #include "processors/shared/facts.h"
+#include "schemas/period.h"
 #include "schemas/posting_command.h"
 
 /* The tables that posting looks up: for the processor's declaration. */
@@ -41,7 +42,8 @@ struct posting {
     int32_t rate_date;
     bool has_rate;
     struct slice erp;
-    const void *period;
+    const struct period *period;
+    struct journal journal;             /* made by posting_check */
     /* For the command's head; set by the caller before posting_emit. */
     struct slice number;
     bool has_tax_date, payment_block;

@@ -133,11 +133,10 @@ static void before_giving(struct run *run, struct instance *instance, struct giv
 
 static void commit(struct run *run, struct instance *instance, const struct statement *statement) {
     struct error error = {{0}};
-    if (run->mode == MODE_ALLOCATION) allocation_fail_at(ALLOCATION_HEAP, 1);
+    instance->commit_fails = run->mode == MODE_ALLOCATION;
     enum engine_result result = instance_commit(instance, &error);
-    bool failed = allocation_end();
     /* Kafka has the batch and the state does not: the processor stops, and the changelog brings the state forward. */
-    if (failed && instance->reopen) restart(run, instance, false, statement);
+    if (instance->commit_fails && instance->reopen) restart(run, instance, false, statement);
     else if (result != ENGINE_DONE) result_fail(run, statement, instance, "a commit", result, &error);
 }
 

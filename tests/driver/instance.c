@@ -242,7 +242,10 @@ enum engine_result instance_commit(struct instance *instance, struct error *erro
     if (!engine_batch_records(instance->engine)) return ENGINE_DONE;
     enum engine_result result = engine_seal(instance->engine, error);
     if (result != ENGINE_DONE) return result;
-    if (engine_commit(instance->engine, position_after, instance, error)) {
+    if (instance->commit_fails) allocation_fail_at(ALLOCATION_HEAP, 1);
+    bool committed = engine_commit(instance->engine, position_after, instance, error);
+    allocation_end();
+    if (committed) {
         tables_trim(instance->tables);
         return ENGINE_DONE;
     }

@@ -20,6 +20,7 @@ struct instance {
     struct tables *tables;
     struct engine *engine;
     struct { bool used; struct state *state; struct task *task; } tasks[PARTITIONS];
+    bool commit_fails;          /* from now on the first allocation after Kafka's commit fails */
     bool reopen;                /* the state may be behind: close and open it before anything else */
     struct error bad_record;    /* why the newest of the master records that were refused was */
 };
