@@ -1,7 +1,10 @@
-"""Sending a few records and asking what became of them."""
+"""A small company with both processors running, a few records sent to it, and what became of them."""
 
-from cluster import wait_until
-from world import consume
+from contextlib import contextmanager
+
+from cluster import Cluster, wait_until
+from small import master, write_master
+from world import PROCESSORS, consume, prepare
 
 MDM = {"tables.source": "MDM"}
 
@@ -21,3 +24,15 @@ def reasons(acknowledgment):
 
 def send(cluster, topic, *lines, options=()):
     cluster.kontor("produce", topic, *options, input="".join(lines))
+
+
+@contextmanager
+def company(folder):
+    """(cluster, processors): topics of 4 partitions, the master data of small.py, both processors ready."""
+    with Cluster(folder) as cluster:
+        write_master(folder / "small" / "master", master())
+        prepare(cluster, folder / "small", partitions=4)
+        processors = [cluster.processor(binary, properties=MDM) for binary in PROCESSORS]
+        for processor in processors:
+            processor.start().wait_ready()
+        yield cluster, processors

@@ -8,10 +8,10 @@ import urllib.request
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from small import invoice, line, master, order, raw, receipt, write_master  # noqa: E402
-from world import PROCESSORS, REPOSITORY, await_caught_up, consume, prepare  # noqa: E402
-from cluster import Cluster, finish, http_get, test, wait_until  # noqa: E402
-from asking import MDM, outcome_of, reasons, send  # noqa: E402
+from small import invoice, line, order, raw, receipt  # noqa: E402
+from world import REPOSITORY, await_caught_up, consume  # noqa: E402
+from cluster import finish, http_get, test, wait_until  # noqa: E402
+from asking import company, outcome_of, reasons, send  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "bad-input"
 
@@ -147,12 +147,7 @@ def registry_down(cluster, processors):
 
 
 def main():
-    with Cluster(FOLDER) as cluster:
-        write_master(FOLDER / "small" / "master", master())
-        prepare(cluster, FOLDER / "small", partitions=4)
-        processors = [cluster.processor(binary, properties=MDM) for binary in PROCESSORS]
-        for processor in processors:
-            processor.start().wait_ready()
+    with company(FOLDER) as (cluster, processors):
         unreadable(cluster, processors)
         misplaced(cluster)
         refused(cluster)

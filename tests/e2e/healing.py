@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from small import FROM, event, invoice, line, master, order, raw, receipt, write_master  # noqa: E402
-from world import PROCESSORS, REPOSITORY, await_caught_up, consume, prepare  # noqa: E402
-from cluster import Cluster, finish, test, wait_until  # noqa: E402
-from asking import MDM, acknowledged, outcome_of, reasons, send  # noqa: E402
+from small import FROM, event, invoice, line, order, raw, receipt  # noqa: E402
+from world import PROCESSORS, REPOSITORY, await_caught_up, consume  # noqa: E402
+from cluster import finish, test, wait_until  # noqa: E402
+from asking import MDM, acknowledged, company, outcome_of, reasons, send  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "healing"
 
@@ -142,12 +142,7 @@ def flood(cluster, processors):
 
 
 def main():
-    with Cluster(FOLDER) as cluster:
-        write_master(FOLDER / "small" / "master", master())
-        prepare(cluster, FOLDER / "small", partitions=4)
-        processors = [cluster.processor(binary, properties=MDM) for binary in PROCESSORS]
-        for processor in processors:
-            processor.start().wait_ready()
+    with company(FOLDER) as (cluster, processors):
         supplier_arrives(cluster, processors)
         receipt_arrives(cluster)
         period_opens(cluster)
