@@ -9,21 +9,25 @@ from decimal import Decimal
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from world import PROCESSORS, REPOSITORY, TABLES_SOURCE, await_caught_up, check_journals, differences, feed, outputs, prepare, sample  # noqa: E402
+from world import PROCESSORS, REPOSITORY, TABLES_SOURCE, await_caught_up, check_journals, differences, feed, feed_live, finals, outputs, prepare, sample  # noqa: E402
 from cluster import Cluster, finish, seed, test, wait_until  # noqa: E402
 
+LIVE_SLICES = 40
 FOLDER = REPOSITORY / "build" / "tests" / "e2e"
 
 
-def run(name, folder, disturb=None):
-    """Loads everything, starts the processors, waits; returns the outputs and kontor's summary."""
+def run(name, folder, disturb=None, live=False):
+    """Loads everything, starts the processors (live: first the processors), waits; returns what came of it."""
     with Cluster(FOLDER / name) as cluster:
         prepare(cluster, folder)
-        feed(cluster, folder)
+        if not live:
+            feed(cluster, folder)
         processors = [cluster.processor(binary, properties=TABLES_SOURCE) for binary in PROCESSORS]
         begun = time.monotonic()
         for processor in processors:
             processor.start()
+        if live:
+            feed_live(cluster, folder, LIVE_SLICES)
         if disturb:
             disturb(cluster, processors)
         await_caught_up(processors)
@@ -31,13 +35,13 @@ def run(name, folder, disturb=None):
         summary = json.loads(cluster.kontor("status", "--format", "json").stdout)
         balances = trial_balance(cluster)
         stop_seconds = [processor.stop() for processor in processors]
-        return outputs(cluster), summary, balances, stop_seconds
+        return outputs(cluster), summary, balances, finals(cluster), stop_seconds
 
 
 def trial_balance(cluster):
     """Debit and credit by account, over the entities."""
     sums = {}
-    for row in json.loads(cluster.kontor("status", "--trial-balance", "--format", "json").stdout)["accounts"]:
+    for row in json.loads(cluster.kontor("status", "--trial-balance", "--format", "json").stdout):
         debit, credit = sums.get(row["account"], (Decimal(0), Decimal(0)))
         sums[row["account"]] = (debit + Decimal(row["debit"]), credit + Decimal(row["credit"]))
     return sums
@@ -67,7 +71,7 @@ def oracle(folder):
 def main():
     chance = random.Random(seed())
     folder = sample()
-    first, summary, balances, stop_seconds = run("first", folder)
+    first, summary, balances, outcomes, stop_seconds = run("first", folder)
     with test("outcomes add up to the input"):
         assert summary["events_in"] == sum(1 for topic in ("procurement.events", "invoice.events") for _ in open(folder / f"{topic}.jsonl"))
         assert summary["events_in"] == sum(summary[outcome] for outcome in ("accepted", "duplicate", "rejected", "held", "parked", "poison"))
@@ -86,6 +90,11 @@ def main():
         second, *_ = run("second", folder)
         found = differences(first, second)
         assert not found, "\n".join(found)
+    with test("fed live: the same final outcomes and balances"):
+        _, _, live_balances, live_outcomes, _ = run("live", folder, live=True)
+        other = [origin for origin in outcomes if outcomes[origin] != live_outcomes.get(origin)]
+        assert not other, f"{len(other)} events end otherwise, for example {[(origin, outcomes[origin], live_outcomes.get(origin)) for origin in other[:5]]}"
+        assert live_balances == balances
     with test("20 kills of processors and 3 of the broker: the same bytes"):
         third, *_ = run("killed", folder, kill_at_random(chance, 20, 3))
         found = differences(first, third)
