@@ -32,6 +32,6 @@ const struct processor counter_processor = {
     .layout_version = 1,
     .inputs = {{"count.left", &count_event_type, false, envelope, decide}, {"count.right", &count_event_type, false, envelope, decide}},
     .tables = {MASTER_SOURCE_PERMISSIONS, END_OF_TABLES},
-    .stores = {{"counts", &count_state_type}},
+    .stores = {{"counts", &count_state_type, NULL}},
     .outputs = {{"count.copies", &count_copy_type, false}},
 };
