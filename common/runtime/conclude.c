@@ -14,16 +14,20 @@ void conclude_send(struct decision *decision, const char *topic, int32_t partiti
     if (!sink->send(sink->context, &output, &error)) decision_fail(decision, ENGINE_ABORT, "%s: %s", topic, error.text);
 }
 
-static void record_send(struct decision *decision, const struct output_topic *topic, const void *record) {
+struct slice conclude_bytes(struct decision *decision, const struct output_topic *topic, const void *record) {
     struct buffer *scratch = &decision->engine->scratch;
     buffer_reset(scratch);
     if (!codec_wire_append(scratch, topic->schema_id) || !codec_encode(topic->type, record, scratch)) {
         if (scratch->failed) decision_fail(decision, ENGINE_ABORT, "out of memory");
-        decision_fail(decision, ENGINE_FATAL, "a record for %s cannot be encoded: a value has no place in its schema", topic->name);
+        decision_fail(decision, ENGINE_FATAL, "%s: a record for %s cannot be encoded: a value has no place in its schema", decision->engine->processor->name, topic->name);
     }
     char *bytes = decision_alloc(decision, scratch->length);
     memcpy(bytes, scratch->data, scratch->length);
-    conclude_send(decision, topic->name, -1, (struct slice){bytes, scratch->length}, NULL, 0);
+    return (struct slice){bytes, scratch->length};
+}
+
+static void record_send(struct decision *decision, const struct output_topic *topic, const void *record) {
+    conclude_send(decision, topic->name, -1, conclude_bytes(decision, topic, record), NULL, 0);
 }
 
 void conclude_acknowledge(struct decision *decision, enum acknowledged_outcome outcome, const char *step) {

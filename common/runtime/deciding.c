@@ -33,11 +33,6 @@ static bool source_may(const struct source_permission *permission, struct slice 
     return false;
 }
 
-static int32_t utc_day(int64_t time_ms) {
-    const int64_t day = 86400000;
-    return (int32_t)(time_ms >= 0 ? time_ms / day : -((-time_ms + day - 1) / day));
-}
-
 /* Key, partition and source: whether the record is what and where it says. */
 static void envelope_check(struct decision *decision, bool from_parking) {
     struct engine *engine = decision->engine;

@@ -3,7 +3,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "common/codec/encode.h"
 #include "common/codec/wire.h"
 #include "common/runtime/engine_internal.h"
 
@@ -237,17 +236,8 @@ void state_remove(struct decision *decision, int store, struct slice key) {
 }
 
 struct slice emit(struct decision *decision, int output, struct slice erp, const void *record) {
-    struct engine *engine = decision->engine;
-    const struct output_topic *topic = &engine->outputs[output];
-    buffer_reset(&engine->scratch);
-    if (!codec_wire_append(&engine->scratch, topic->schema_id) || !codec_encode(topic->type, record, &engine->scratch)) {
-        if (engine->scratch.failed) decision_fail(decision, ENGINE_ABORT, "out of memory");
-        decision_fail(decision, ENGINE_FATAL, "%s: a record for %s cannot be encoded: a value has no place in its schema", engine->processor->name, topic->name);
-    }
     struct emission *emission = decision_alloc(decision, sizeof *emission);
-    char *bytes = decision_alloc(decision, engine->scratch.length);
-    memcpy(bytes, engine->scratch.data, engine->scratch.length);
-    *emission = (struct emission){.output = output, .erp = erp, .bytes = {bytes, engine->scratch.length}};
+    *emission = (struct emission){.output = output, .erp = erp, .bytes = conclude_bytes(decision, &decision->engine->outputs[output], record)};
     *decision->last_emission = emission;
     decision->last_emission = &emission->next;
     return emission->bytes;

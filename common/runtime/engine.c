@@ -120,7 +120,7 @@ static const char clock_key[] = {STORE_ENGINE, 'c', 'l', 'o', 'c', 'k'}, header_
 /* What the task knows of itself, from its state; also after an abort. */
 static bool task_load(struct task *task, struct error *error) {
     struct engine *engine = task->engine;
-    task->stream_time_ms = task->clock_ms_written = INT64_MIN;
+    task->stream_time_ms = INT64_MIN;
     task->next_sequence = 1;
     for (int i = 0; i < MASTER_COUNT; i++) task->table_offsets[i] = -1;
     struct slice body;
@@ -133,7 +133,7 @@ static bool task_load(struct task *task, struct error *error) {
     task->swept_day = clock ? clock->swept : 0;
     task->sweep.running = false;
     if (clock) {
-        task->stream_time_ms = task->clock_ms_written = clock->stream_time_ms;
+        task->stream_time_ms = clock->stream_time_ms;
         task->next_sequence = (uint64_t)clock->next_sequence;
         for (size_t i = 0; i < clock->tables.count; i++)
             for (size_t t = 0; t < engine->table_count; t++)
@@ -197,8 +197,7 @@ static bool flood(struct engine *engine, bool poisoned) {
 static void clock_move(struct decision *decision) {
     struct task *task = decision->task;
     struct engine *engine = decision->engine;
-    bool moved = decision->time_ms > task->stream_time_ms;
-    if (moved) task->stream_time_ms = decision->time_ms;
+    if (decision->time_ms > task->stream_time_ms) task->stream_time_ms = decision->time_ms;
     for (size_t i = 0; i < engine->table_count; i++) {
         int64_t offset = tables_position(engine->options.tables, i);
         if (offset > task->table_offsets[i]) task->table_offsets[i] = offset;
@@ -230,8 +229,7 @@ enum engine_result engine_step(struct engine *engine, struct task *task, bool *m
     *more = false;
     if (task->look_all_up && !parking_look_up(task, error)) return ENGINE_ABORT;
     for (int done = 0; done < STEP_SIZE; done++) {
-        bool document;
-        uint64_t sequence = parking_next(task, &document);
+        uint64_t sequence = parking_next(task);
         if (sequence == INDEX_NONE) return ENGINE_DONE;
         enum engine_result result = parked_do(engine, task, sequence, false, error);
         if (result != ENGINE_DONE) {

@@ -16,6 +16,12 @@
 enum { STORE_ENGINE = 0, STORE_PARKED = 1, STORE_FIRST = 2, STORE_LIMIT = STORE_FIRST + STORES_MAXIMUM };
 enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 16, EVENT_IDS_MAXIMUM = 256, STEP_SIZE = 64 };
 
+/* The day of a moment, in UTC, since 1970. */
+static inline int32_t utc_day(int64_t time_ms) {
+    const int64_t day_ms = 86400000;
+    return (int32_t)(time_ms >= 0 ? time_ms / day_ms : (time_ms - day_ms + 1) / day_ms);
+}
+
 /* ---- overlay: the state as the batch sees it ---- */
 
 /* An event that a document has seen: the fingerprint of its id, and the day of the stream time then. */
@@ -63,7 +69,7 @@ struct task {
     struct engine *engine;
     struct state *state;
     int32_t partition;
-    int64_t stream_time_ms, clock_ms_written;
+    int64_t stream_time_ms;
     int32_t swept_day;          /* 0: not yet */
     struct { bool running; size_t length; char from[STATE_KEY_MAXIMUM]; } sweep;
     uint64_t next_sequence;
@@ -168,8 +174,8 @@ uint64_t parking_first_of(const struct task *task, int wire_store, struct slice 
 void parking_trigger_document(struct decision *decision, int wire_store, struct slice document);
 void parking_trigger_state(struct decision *decision, int wire_store, struct slice key);
 MUST_CHECK bool parking_look_up(struct task *task, struct error *error);
-/* The next event to decide anew, or INDEX_NONE; document says that the trigger was its document. */
-uint64_t parking_next(struct task *task, bool *document);
+/* The next event to decide anew, or INDEX_NONE. */
+uint64_t parking_next(struct task *task);
 /* The next event whose deadline is at or before the time, or INDEX_NONE. */
 uint64_t parking_expired(struct task *task, int64_t time_ms);
 
@@ -186,6 +192,8 @@ void deciding_count(struct decision *decision, int outcome);
 
 /* ---- conclude.c: outputs ---- */
 void conclude_send(struct decision *decision, const char *topic, int32_t partition, struct slice value, const struct record_header *headers, size_t count);
+/* A record as it goes out to a topic, in the batch's memory. */
+struct slice conclude_bytes(struct decision *decision, const struct output_topic *topic, const void *record);
 void conclude_acknowledge(struct decision *decision, enum acknowledged_outcome outcome, const char *step);
 void conclude_exception(struct decision *decision, const struct output_topic *topic, const char *outcome);
 void conclude_dead_letter(struct decision *decision, enum reason reason, const char *text);

@@ -120,11 +120,7 @@ static void entry_soil(struct overlay_entry *entry) {
 
 /* ---- what is kept for how long ---- */
 
-static int32_t today(const struct task *task) {
-    const int64_t day_ms = 86400000;
-    int64_t time_ms = task->stream_time_ms == INT64_MIN ? 0 : task->stream_time_ms;
-    return (int32_t)(time_ms >= 0 ? time_ms / day_ms : (time_ms - day_ms + 1) / day_ms);
-}
+static int32_t today(const struct task *task) { return utc_day(task->stream_time_ms == INT64_MIN ? 0 : task->stream_time_ms); }
 
 /* Documents that are open are kept whatever their age: the store's declaration says which are. */
 static bool is_over(const struct overlay_entry *entry) {

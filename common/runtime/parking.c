@@ -290,13 +290,12 @@ bool parking_look_up(struct task *task, struct error *error) {
     return true;
 }
 
-uint64_t parking_next(struct task *task, bool *document) {
+uint64_t parking_next(struct task *task) {
     for (struct trigger *trigger; (trigger = task->first_trigger);) {
         const struct index *index = trigger->document ? &task->parking.by_document : &task->parking.by_missing;
         uint64_t sequence = index_next(index, (struct slice){trigger->key, trigger->length}, trigger->from);
         if (sequence != INDEX_NONE) {
             trigger->from = sequence + 1;
-            *document = trigger->document;
             /* Of a document only the first is decided: if it goes, it triggers the document again. */
             if (!trigger->document) return sequence;
         }
