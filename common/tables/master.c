@@ -3,18 +3,26 @@
 #include "common/posting/entity.h"
 #include "common/posting/rules.h"
 #include "schemas/account.h"
+#include "schemas/bank_account.h"
+#include "schemas/card.h"
 #include "schemas/code_mapping.h"
 #include "schemas/cost_centre.h"
+#include "schemas/employee.h"
 #include "schemas/erp_route.h"
+#include "schemas/expense_policy.h"
 #include "schemas/fx_rate.h"
+#include "schemas/intercompany.h"
 #include "schemas/legal_entity.h"
+#include "schemas/payment_term.h"
 #include "schemas/period.h"
 #include "schemas/posting_rule_set.h"
 #include "schemas/project.h"
 #include "schemas/source_permission.h"
 #include "schemas/supplier.h"
+#include "schemas/supplier_account.h"
 #include "schemas/tax_code.h"
 #include "schemas/tolerance.h"
+#include "schemas/travel_rate.h"
 
 const struct table master_tables[MASTER_COUNT] = {
     [MASTER_SOURCE_PERMISSIONS] = {"source-permissions", &source_permission_type, {"source_system", "topic"}, NULL, NULL},
@@ -30,4 +38,12 @@ const struct table master_tables[MASTER_COUNT] = {
     [MASTER_ERP_ROUTES] = {"erp-routes", &erp_route_type, {"entity"}, NULL, NULL},
     [MASTER_CODE_MAPPINGS] = {"code-mappings", &code_mapping_type, {"mapping_set", "code"}, NULL, NULL},
     [MASTER_POSTING_RULES] = {"posting-rules", &posting_rule_set_type, {"rule_set"}, rules_compile, rules_release},
+    [MASTER_PAYMENT_TERMS] = {"payment-terms", &payment_term_type, {"terms"}, NULL, NULL},
+    [MASTER_BANK_ACCOUNTS] = {"bank-accounts", &bank_account_type, {"entity", "bank_account"}, NULL, NULL},
+    [MASTER_SUPPLIER_ACCOUNTS] = {"supplier-accounts", &supplier_account_type, {"supplier", "supplier_account"}, NULL, NULL},
+    [MASTER_EMPLOYEES] = {"employees", &employee_type, {"entity", "employee"}, NULL, NULL},
+    [MASTER_EXPENSE_POLICIES] = {"expense-policies", &expense_policy_type, {"entity", "category", "grade"}, NULL, NULL},
+    [MASTER_TRAVEL_RATES] = {"travel-rates", &travel_rate_type, {"entity", "rate_kind", "place"}, NULL, NULL},
+    [MASTER_CARDS] = {"cards", &card_type, {"entity", "card"}, NULL, NULL},
+    [MASTER_INTERCOMPANY] = {"intercompany", &intercompany_type, {"payer", "bearer"}, NULL, NULL},
 };

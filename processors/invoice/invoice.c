@@ -233,7 +233,12 @@ static void decide_invoice(struct decision *decision, const void *record) {
     case INVOICE_KIND_CLEARED: decide_cleared(&invoice); break;
     case INVOICE_KIND_DEBIT_MEMO:
     case INVOICE_KIND_UNKNOWN:
-    case INVOICE_KIND_STATUS: break;
+    case INVOICE_KIND_STATUS:
+    case INVOICE_KIND_CORRECTED:
+    case INVOICE_KIND_REBATE:
+    case INVOICE_KIND_RETENTION_RELEASED:
+    case INVOICE_KIND_GRNI_WRITTEN_OFF:
+    case INVOICE_KIND_TAX_ANSWERED: break;
     }
 }
 

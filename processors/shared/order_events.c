@@ -337,6 +337,7 @@ void order_event_decide(struct decision *decision, const struct procurement_even
     case PROCUREMENT_KIND_GOODS_RECEIPT_CANCELLED:
     case PROCUREMENT_KIND_SERVICE_ENTRY_CANCELLED: decide_receipt_cancelled(&order); break;
     case PROCUREMENT_KIND_UNKNOWN:
+    case PROCUREMENT_KIND_GOODS_RETURNED:
     case PROCUREMENT_KIND_STATUS:
     case PROCUREMENT_KIND_ORDER_APPROVED: break;
     }
