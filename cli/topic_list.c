@@ -8,7 +8,11 @@
 #include "schemas/acknowledgment.h"
 #include "schemas/commitment.h"
 #include "schemas/exception.h"
+#include "schemas/expense_event.h"
 #include "schemas/invoice_event.h"
+#include "schemas/journal_event.h"
+#include "schemas/payable.h"
+#include "schemas/payment_event.h"
 #include "schemas/posting_command.h"
 #include "schemas/procurement_event.h"
 
@@ -20,7 +24,9 @@ extern const char topics_tsv[];
 __asm__(".section .rodata\n.global topics_tsv\ntopics_tsv:\n.incbin \"" TOPICS_TSV "\"\n.byte 0\n.previous\n");
 
 static const struct { const char *name; const struct codec_type *type; } schemas[] = {
-    {"procurement-event", &procurement_event_type}, {"invoice-event", &invoice_event_type},   {"posting-command", &posting_command_type},
+    {"procurement-event", &procurement_event_type}, {"invoice-event", &invoice_event_type}, {"payable", &payable_type},
+    {"payment-event", &payment_event_type}, {"expense-event", &expense_event_type}, {"journal-event", &journal_event_type},
+    {"posting-command", &posting_command_type},
     {"acknowledgment", &acknowledgment_type},       {"exception", &exception_record_type},    {"commitment", &commitment_type},
 };
 
