@@ -7,7 +7,7 @@
 
 const struct option common_options[] = {
     {"config", OPTION_TEXT, "FILE", "properties file with kafka.* and registry.* keys; KONTOR_KAFKA_BOOTSTRAP_SERVERS and the like override it"},
-    {"format", OPTION_TEXT, "FORMAT", "table or json"},
+    {"format", OPTION_TEXT, "FORMAT", "table or json, unless the command says otherwise"},
     {"help", OPTION_FLAG, NULL, "this text"},
     {NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -99,11 +99,19 @@ static bool take_option(struct invocation *invocation, int count, char *const *w
     return take_value(value, option, words[++*at], error);
 }
 
+static const char *const usual_formats[] = {"table", "json", NULL};
+
 static bool check_format(struct invocation *invocation, struct error *error) {
-    const char *format = option_text(invocation, "format", invocation->command->default_format);
+    const char *format = invocation->format_name = option_text(invocation, "format", invocation->command->default_format);
+    const char *const *formats = invocation->command->formats ? invocation->command->formats : usual_formats;
     invocation->format = strcmp(format, "json") == 0 ? FORMAT_JSON : FORMAT_TABLE;
-    if (strcmp(format, "json") == 0 || strcmp(format, "table") == 0) return true;
-    return error_set(error, "--format %s: expected table or json", format);
+    char expected[128] = "";
+    for (size_t i = 0; formats[i]; i++) {
+        if (strcmp(format, formats[i]) == 0) return true;
+        size_t length = strlen(expected);
+        snprintf(expected + length, sizeof expected - length, "%s%s", !i ? "" : formats[i + 1] ? ", " : " or ", formats[i]);
+    }
+    return error_set(error, "--format %s: expected %s", format, expected);
 }
 
 static bool check_words(const struct invocation *invocation, struct error *error) {

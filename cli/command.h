@@ -37,7 +37,8 @@ struct command {
     const char *description;            /* lines of at most 100 characters */
     const char *const *words;           /* what the first word may be, NULL behind the last; NULL: anything */
     size_t words_minimum, words_maximum;
-    const char *default_format;         /* "table" or "json" */
+    const char *default_format;         /* one of formats */
+    const char *const *formats;         /* what --format may be, NULL behind the last; NULL: table and json */
     const struct option *options;       /* its own; NULL: none */
     const char *example;                /* lines that can be typed as they are */
     enum exit_status (*run)(const struct invocation *invocation);
@@ -55,7 +56,8 @@ struct invocation {
     const struct command *command;
     const char *words[WORDS_MAXIMUM];
     size_t word_count;
-    enum output_format format;
+    enum output_format format;          /* of a command without formats of its own */
+    const char *format_name;
     bool help;
     struct option_value { bool given; const char *text; int64_t number; } values[OPTIONS_MAXIMUM]; /* by position, common options first */
 };
