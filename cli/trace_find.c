@@ -14,7 +14,7 @@ enum { VALUE_MEMORY = 64 << 20, NAME_SIZE = 1024 };
 enum { FIELD_EVENT_ID, FIELD_DOCUMENT, FIELD_NUMBER, FIELD_ORDER, FIELD_REVERSES, FIELD_CORRELATION_ID, FIELD_COUNT };
 static const char *const field_names[FIELD_COUNT] = {"event_id", "document", "number", "order", "reverses", "correlation_id"};
 
-struct event_type { const struct codec_type *type; const struct codec_field *fields[FIELD_COUNT], *lines, *line_order; };
+struct event_type { const struct codec_type *type; const struct codec_field *fields[FIELD_COUNT], *lines, *line_document; };
 
 struct finding {
     const char *wanted;
@@ -44,8 +44,12 @@ static struct event_type describe_events(const struct codec_type *type) {
     for (uint32_t i = 0; i < type->field_count; i++) {
         const struct codec_type *list = type->fields[i].slot.type;
         if (list->kind != CODEC_ARRAY || list->element.type->kind != CODEC_RECORD) continue;
-        described.line_order = text_field(list->element.type, "order");
-        if (described.line_order) described.lines = &type->fields[i];
+        /* An invoice's lines name orders, a payment's items invoices. */
+        const struct codec_field *named = text_field(list->element.type, "order");
+        if (!named) named = text_field(list->element.type, "document");
+        if (!named) continue;
+        described.line_document = named;
+        described.lines = &type->fields[i];
     }
     return described;
 }
@@ -61,7 +65,7 @@ static bool names_wanted(const struct finding *finding, const struct event_type 
     const struct codec_list *lines = (const void *)((const char *)record + type->lines->slot.offset);
     uint32_t size = type->lines->slot.type->element_size;
     for (size_t i = 0; i < lines->count; i++)
-        if (slice_equal(text_of((const char *)lines->items + i * size, type->line_order), finding->wanted_text)) return true;
+        if (slice_equal(text_of((const char *)lines->items + i * size, type->line_document), finding->wanted_text)) return true;
     return false;
 }
 

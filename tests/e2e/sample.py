@@ -1,5 +1,7 @@
 """The real log through both processors: against the oracle, twice from nothing, and with everything killed under way."""
 
+import csv
+import io
 import json
 import random
 import subprocess
@@ -34,8 +36,9 @@ def run(name, folder, disturb=None, live=False):
         print(f"  {name}: {time.monotonic() - begun:.1f} s", flush=True)
         summary = json.loads(cluster.kontor("status", "--format", "json").stdout)
         balances = trial_balance(cluster)
+        ledgers = other_ledgers(cluster, FOLDER / name) if name == "first" else None
         stop_seconds = [processor.stop() for processor in processors]
-        return outputs(cluster), summary, balances, finals(cluster), stop_seconds
+        return outputs(cluster), summary, balances, finals(cluster), stop_seconds, ledgers
 
 
 def trial_balance(cluster):
@@ -45,6 +48,19 @@ def trial_balance(cluster):
         debit, credit = sums.get(row["account"], (Decimal(0), Decimal(0)))
         sums[row["account"]] = (debit + Decimal(row["debit"]), credit + Decimal(row["credit"]))
     return sums
+
+
+def other_ledgers(cluster, folder):
+    """The journals as hledger and Beancount take them, strict checks on, and hledger's own trial balance by entity and account beside kontor's."""
+    hledger, beancount = folder / "journals.hledger", folder / "journals.beancount"
+    hledger.write_text(cluster.kontor("export", "journal").stdout)
+    beancount.write_text(cluster.kontor("export", "journal", "--format", "beancount").stdout)
+    subprocess.run(["hledger", "--file", hledger, "check", "--strict"], check=True, capture_output=True)
+    subprocess.run(["bean-check", beancount], check=True, capture_output=True)
+    table = subprocess.run(["hledger", "--file", hledger, "balance", "--cost", "--flat", "--no-total", "--empty", "--output-format", "csv"], check=True, capture_output=True, text=True).stdout
+    theirs = {row["account"]: Decimal(row["balance"].split()[-1]) for row in csv.DictReader(io.StringIO(table))}
+    ours = {f"{row['entity']}:{row['account']}": Decimal(row["balance"]) for row in json.loads(cluster.kontor("status", "--trial-balance", "--format", "json").stdout)}
+    return theirs, ours
 
 
 def kill_at_random(chance, kills, broker_kills):
@@ -71,12 +87,14 @@ def oracle(folder):
 def main():
     chance = random.Random(seed())
     folder = sample()
-    first, summary, balances, _, stop_seconds = run("first", folder)
+    first, summary, balances, _, stop_seconds, (theirs, ours) = run("first", folder)
     with test("outcomes add up to the input"):
         assert summary["events_in"] == sum(1 for topic in ("procurement.events", "invoice.events") for _ in open(folder / f"{topic}.jsonl"))
         assert summary["events_in"] == sum(summary[outcome] for outcome in ("accepted", "duplicate", "rejected", "held", "parked", "poison"))
     with test("every journal balances and is there once"):
         check_journals(first)
+    with test("hledger and Beancount take the journals; hledger's trial balance is kontor's"):
+        assert theirs == ours and len(ours) > 20
     with test("SIGTERM ends a processor in under 2 s"):
         assert max(stop_seconds) < 2, stop_seconds
     with test("the oracle agrees"):
@@ -92,8 +110,8 @@ def main():
         assert not found, "\n".join(found)
     with test("fed live: the same final outcomes and balances"):
         part = sample(LIVE_EVENTS)
-        _, _, balances, outcomes, _ = run("loaded", part)
-        _, _, live_balances, live_outcomes, _ = run("live", part, live=True)
+        _, _, balances, outcomes, *_ = run("loaded", part)
+        _, _, live_balances, live_outcomes, *_ = run("live", part, live=True)
         other = [origin for origin in outcomes if outcomes[origin] != live_outcomes.get(origin)]
         assert not other, f"{len(other)} events end otherwise, for example {[(origin, outcomes[origin], live_outcomes.get(origin)) for origin in other[:5]]}"
         assert live_balances == balances
