@@ -245,10 +245,7 @@ enum engine_result instance_commit(struct instance *instance, struct error *erro
     if (instance->commit_fails) allocation_fail_at(ALLOCATION_HEAP, 1);
     bool committed = engine_commit(instance->engine, position_after, instance, error);
     allocation_end();
-    if (committed) {
-        tables_trim(instance->tables);
-        return ENGINE_DONE;
-    }
+    if (committed) return ENGINE_DONE;
     instance->reopen = true;
     return ENGINE_FATAL;
 }
