@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/platform/log.h"
+#include "common/platform/nearest.h"
 #include "common/runtime/settings.h"
 
 /* The keys of any processor, so that its properties file and its environment serve here too; of them kafka.* and registry.* are used. */
