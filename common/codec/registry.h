@@ -65,4 +65,10 @@ enum registry_result registry_lookup_id(struct registry *registry, const char *s
 /* FOUND: *compatible says whether the schema may follow the subject's latest (a new subject: yes); *error then has the registry's reasons. */
 enum registry_result registry_check_compatible(struct registry *registry, const char *subject, const char *schema, bool *compatible,
                                                struct error *error) MUST_CHECK;
+
+/* The newest schema of the subject, asked for; it is kept under its id. The text is the client's, with a 0 behind it, until registry_free. */
+enum registry_result registry_latest(struct registry *registry, const char *subject, uint32_t *id, struct slice *text, struct error *error) MUST_CHECK;
+
+/* Sets the level that the subject's new schemas are checked with: BACKWARD, FULL, ... */
+enum registry_result registry_set_compatibility(struct registry *registry, const char *subject, const char *level, struct error *error) MUST_CHECK;
 #endif

@@ -95,8 +95,8 @@ static enum registry_result refused(const char *url, long status, const json_t *
     return status >= 500 || status == 408 || status == 429 || status < 400 ? REGISTRY_UNREACHABLE : REGISTRY_REFUSED;
 }
 
-static enum registry_result request_once(struct registry_http *http, const char *path, const char *body, int64_t left_ms, json_t **json,
-                                         struct error *error) {
+static enum registry_result request_once(struct registry_http *http, const char *method, const char *path, const char *body, int64_t left_ms,
+                                         json_t **json, struct error *error) {
     const char *base = http->urls[http->current];
     char url[1024];
     if ((size_t)snprintf(url, sizeof url, "%s/%s", base, path) >= sizeof url) {
@@ -111,6 +111,7 @@ static enum registry_result request_once(struct registry_http *http, const char 
         curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
         curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, body);
     } else curl_easy_setopt(http->curl, CURLOPT_HTTPGET, 1L);
+    curl_easy_setopt(http->curl, CURLOPT_CUSTOMREQUEST, method); /* NULL: as the lines above say */
     CURLcode code = curl_easy_perform(http->curl);
     if (code != CURLE_OK) {
         error_set(error, "registry %s does not answer: %s", base, curl_easy_strerror(code));
@@ -135,8 +136,8 @@ static enum registry_result request_once(struct registry_http *http, const char 
     return result;
 }
 
-enum registry_result registry_http_call(struct registry_http *http, const char *path, const char *body, int64_t deadline_ms, json_t **json,
-                                        struct error *error) {
+enum registry_result registry_http_call(struct registry_http *http, const char *method, const char *path, const char *body, int64_t deadline_ms,
+                                        json_t **json, struct error *error) {
     uint32_t backoff_ms = http->backoff_ms;
     for (uint32_t attempt = 1;; attempt++) {
         int64_t now = clock_monotonic_ms();
@@ -147,7 +148,7 @@ enum registry_result registry_http_call(struct registry_http *http, const char *
         /* With several registries a silent one must leave time for the next. */
         int64_t left = deadline_ms - now;
         if (http->url_count > 1 && attempt < http->attempts && left > 2) left /= 2;
-        enum registry_result result = request_once(http, path, body, left, json, error);
+        enum registry_result result = request_once(http, method, path, body, left, json, error);
         if (result != REGISTRY_UNREACHABLE) return result;
         http->current = (http->current + 1) % http->url_count;
         if (attempt >= http->attempts || !registry_wait(backoff_ms, deadline_ms)) return result;
