@@ -18,6 +18,7 @@ static bool handle(struct registry *registry, const struct topic *topic, bool ad
     struct error why = {""};
     subject_of(topic->name, subject);
     enum registry_result result = registry_check_compatible(registry, subject, topic->type->schema, &compatible, &why);
+    if (result == REGISTRY_REFUSED) return error_set(error, "%s", why.text); /* the question itself: a password, a certificate */
     if (result == REGISTRY_FOUND && compatible && add) {
         result = registry_register(registry, subject, topic->type->schema, &id, &why);
         if (result == REGISTRY_FOUND) result = registry_set_compatibility(registry, subject, compatibility, &why);

@@ -20,7 +20,7 @@ enum registry_result {
     REGISTRY_FOUND,       /* done */
     REGISTRY_UNKNOWN,     /* no such schema, subject or id */
     REGISTRY_UNREACHABLE, /* no answer, an answer of 5xx or nonsense: ask again later */
-    REGISTRY_REFUSED,     /* the registry says no, and will again: not allowed (401, 403), incompatible (409), not a schema (422) */
+    REGISTRY_REFUSED,     /* one side says no, and will again: not allowed (401, 403), incompatible (409), not a schema (422), a certificate */
     REGISTRY_NOT_AVRO,    /* there is such an id, but it is no Avro schema, or one with references to others */
     REGISTRY_CHANGED      /* another schema than the one known under this id: stop */
 };
@@ -41,7 +41,7 @@ struct registry_options {
 
 struct registry;
 
-/* NULL with the reason. Asks nothing yet. */
+/* NULL with the reason: a file of the options that is missing or is not what it should be is told here. Asks nothing yet. */
 struct registry *registry_new(const struct registry_options *options, struct error *error) MUST_CHECK;
 void registry_free(struct registry *registry);
 

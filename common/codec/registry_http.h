@@ -15,6 +15,8 @@ struct registry_http {
     char **urls;
     uint32_t url_count, current; /* current: the one that answered last */
     uint32_t timeout_ms, attempts, backoff_ms;
+    bool distrust; /* the last request failed for a certificate */
+    char problem[CURL_ERROR_SIZE];
     struct buffer answer;
 };
 

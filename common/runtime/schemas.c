@@ -52,7 +52,7 @@ enum registry_result schemas_prepare(struct schemas *schemas, const struct proce
         else snprintf(subject, sizeof subject, "%s-value", own->topic);
         enum registry_result result = registry_lookup_id(schemas->registry, subject, own->type->schema, &own->id, error);
         if (result == REGISTRY_FOUND) continue;
-        error_prefix(error, "schema of subject %s%s", subject, result == REGISTRY_UNREACHABLE ? "" : " (see `kontor schemas register`)");
+        error_prefix(error, "schema of subject %s%s", subject, result == REGISTRY_UNKNOWN ? " (see `kontor schemas register`)" : "");
         return result;
     }
     return REGISTRY_FOUND;
