@@ -332,6 +332,21 @@ enum registry_result registry_lookup_id(struct registry *registry, const char *s
     return ask_for_subject(registry, "", subject, schema, id, error);
 }
 
+enum registry_result registry_confirm(struct registry *registry, const char *subject, const char *schema, uint32_t id, struct error *error) {
+    json_t *answer = NULL;
+    enum registry_result result = post_schema(registry, "subjects/", subject, "", schema, &answer, error);
+    const json_t *number = json_object_get(answer, "id");
+    if (result == REGISTRY_FOUND && !json_is_integer(number)) {
+        error_set(error, "registry: the answer for subject %.100s has no id in it", subject);
+        result = REGISTRY_UNREACHABLE;
+    } else if (result == REGISTRY_FOUND && json_integer_value(number) != id) {
+        error_set(error, "subject %.100s: the registry has its schema under id %" JSON_INTEGER_FORMAT ", not %" PRIu32, subject, json_integer_value(number), id);
+        result = REGISTRY_UNKNOWN;
+    }
+    json_decref(answer);
+    return result;
+}
+
 enum registry_result registry_check_compatible(struct registry *registry, const char *subject, const char *schema, bool *compatible,
                                                struct error *error) {
     json_t *answer = NULL;

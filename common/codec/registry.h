@@ -54,6 +54,10 @@ enum registry_result registry_schema_by_id(struct registry *registry, uint32_t i
 /* Asks the registry itself and compares with what is known under the id: FOUND or CHANGED (or UNKNOWN: the registry has lost it). */
 enum registry_result registry_verify(struct registry *registry, uint32_t id, struct error *error) MUST_CHECK;
 
+/* Whether the registry itself, whatever is kept here, has the schema in the subject under that id: FOUND; UNKNOWN: it has none, or under another id. Says
+ * whether a registry that does not have some other id is to be believed, or is empty, or another one. */
+enum registry_result registry_confirm(struct registry *registry, const char *subject, const char *schema, uint32_t id, struct error *error) MUST_CHECK;
+
 /* Registers the schema under the subject (again: harmless, the same id) and keeps its id. */
 enum registry_result registry_register(struct registry *registry, const char *subject, const char *schema, uint32_t *id,
                                        struct error *error) MUST_CHECK;

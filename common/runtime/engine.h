@@ -50,7 +50,12 @@ struct engine_sink {
 };
 
 /* What became of a writer's schema id. */
-enum schema_answer { SCHEMA_READABLE, SCHEMA_INCOMPATIBLE, SCHEMA_UNKNOWN, SCHEMA_UNREACHABLE };
+enum schema_answer {
+    SCHEMA_READABLE,
+    SCHEMA_INCOMPATIBLE,
+    SCHEMA_UNKNOWN,     /* there is none: the record is to blame */
+    SCHEMA_UNREACHABLE  /* no answer, or one of a registry that knows nothing of us: the record is not to blame */
+};
 
 /* Where schemas come from: the registry with its caches (registry-backed: codec/reader.h), or the test driver. */
 struct engine_schemas {

@@ -104,7 +104,6 @@ struct engine {
     uint64_t batch_records;
     struct engine_counts committed, batch;
     uint32_t flood_seen, flood_poison;
-    bool any_schema_known;
 };
 
 /* ---- decision ---- */

@@ -64,7 +64,7 @@ static bool make_engine(struct loop *loop, struct error *error) {
         .flood_window = o->flood_window, .flood_percent = o->flood_percent};
     if (!engine_new(&loop->engine, &engine, error)) return false;
     batch_set_engine(loop->batch, loop->engine);
-    const struct follow_options follow = {o->tail, o->tables, o->table_list, o->registry, o->tables_dir};
+    const struct follow_options follow = {o->tail, o->tables, o->table_list, o->registry, o->schemas, o->tables_dir};
     if (!follow_open(&loop->follow, &follow, error)) return false;
     size_t table_count = 0;
     while (o->table_list[table_count]) table_count++;

@@ -111,22 +111,9 @@ static bool words_have(const struct statement *statement, const char *word) {
     return false;
 }
 
-/* A processor that has met no schema id that the registry knows does not call one unknown, it asks again: let it meet one. What comes of that is forgotten. */
-static void registry_meet(struct run *run, struct instance *instance, const struct given *given) {
-    const char bytes[] = {0, 0, 0, 0, (char)broker_schema_id(instance->processor->inputs[instance_input(instance, event_topics[given->topic])].type)};
-    size_t mark = run->broker.count;
-    struct error error = {{0}};
-    struct engine_message message = message_of(given, (struct slice){bytes, sizeof bytes});
-    enum engine_result result = instance_take(instance, event_topics[given->topic], &message, &error);
-    if (result == ENGINE_DONE) result = instance_commit(instance, &error);
-    if (result != ENGINE_DONE) result_fail(run, given->statement, instance, "a record of a known schema taken", result, &error);
-    broker_cut(&run->broker, mark);
-}
-
 static void before_giving(struct run *run, struct instance *instance, struct given *given) {
-    bool unknown = words_have(given->statement, "SCHEMA_UNKNOWN"), settled = !unknown && !run->surroundings.registry_down;
-    if (unknown && !run->surroundings.registry_down) registry_meet(run, instance, given);
-    if (run->mode == MODE_TRUNCATE && settled && strcmp(given->statement->words[0], "raw") != 0) truncations_try(run, instance, given);
+    bool settled = !run->surroundings.registry_down, readable = strcmp(given->statement->words[0], "raw") != 0 && !words_have(given->statement, "SCHEMA_UNKNOWN");
+    if (run->mode == MODE_TRUNCATE && settled && readable) truncations_try(run, instance, given);
     if (run->mode == MODE_ALLOCATION && settled)
         for (int kind = 0; kind < ALLOCATION_KINDS; kind++) failures_try(run, instance, given, (enum allocation_kind)kind);
 }

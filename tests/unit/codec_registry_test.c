@@ -378,6 +378,31 @@ static void test_latest_and_compatibility(void **state) {
     registry_free(registry);
 }
 
+/* Whatever is kept: the registry itself has to say that it has our schema under our id. */
+static void test_confirmed_by_the_registry_itself(void **state) {
+    (void)state;
+    struct error error;
+    uint32_t id;
+    struct registry *registry = open_with((struct registry_options){.attempts = 1});
+    answers(200, "{\"id\":3}");
+    assert_int_equal(registry_lookup_id(registry, "s-value", SCHEMA, &id, &error), REGISTRY_FOUND);
+    int asked = atomic_load(&server.requests);
+    assert_int_equal(registry_confirm(registry, "s-value", SCHEMA, 3, &error), REGISTRY_FOUND);
+    assert_int_equal(atomic_load(&server.requests), asked + 1);
+    assert_string_equal(server.path, "/subjects/s-value");
+    assert_string_equal(server.posted, FOUND_ANSWER);
+    answers(200, "{\"id\":4}");
+    assert_int_equal(registry_confirm(registry, "s-value", SCHEMA, 3, &error), REGISTRY_UNKNOWN);
+    assert_non_null(strstr(error.text, "under id 4, not 3"));
+    answers(404, "{\"error_code\":40403,\"message\":\"Schema not found\"}");
+    assert_int_equal(registry_confirm(registry, "s-value", SCHEMA, 3, &error), REGISTRY_UNKNOWN);
+    answers(200, "{}");
+    assert_int_equal(registry_confirm(registry, "s-value", SCHEMA, 3, &error), REGISTRY_UNREACHABLE);
+    answers(503, "");
+    assert_int_equal(registry_confirm(registry, "s-value", SCHEMA, 3, &error), REGISTRY_UNREACHABLE);
+    registry_free(registry);
+}
+
 static enum codec_reader_result decode(struct codec_reader *reader, const void *message, size_t length, int32_t *out, struct error *error) {
     struct arena arena;
     arena_init(&arena, 1024, 4096);
@@ -443,6 +468,7 @@ int main(void) {
         cmocka_unit_test(test_unknown_is_undecided_within_a_short_call), cmocka_unit_test(test_trouble_is_unreachable),
         cmocka_unit_test(test_failures_are_repeated), cmocka_unit_test(test_slow_and_huge), cmocka_unit_test(test_second_registry_answers),
         cmocka_unit_test(test_options_are_checked), cmocka_unit_test(test_directory), cmocka_unit_test(test_subjects),
-        cmocka_unit_test(test_latest_and_compatibility), cmocka_unit_test(test_reader), cmocka_unit_test(test_wire)};
+        cmocka_unit_test(test_latest_and_compatibility), cmocka_unit_test(test_confirmed_by_the_registry_itself),
+        cmocka_unit_test(test_reader), cmocka_unit_test(test_wire)};
     return cmocka_run_group_tests(tests, start, stop);
 }
