@@ -35,6 +35,7 @@ static bool outputs_make(struct engine *engine, struct error *error) {
     }
     for (int i = 0; i < INPUTS_MAXIMUM && processor->inputs[i].topic; i++)
         ok = ok && asprintf(&engine->dead_letters[i], "dlq.%s", processor->inputs[i].topic) > 0;
+    ok = ok && asprintf(&engine->timers, "kontor.%s.timers", processor->name) > 0;
     ok = ok && asprintf(&engine->changelog, "kontor.%s.changelog", processor->name) > 0;
     return ok || error_set(error, "out of memory");
 }
@@ -67,6 +68,8 @@ void engine_outputs(const struct processor *processor, void (*visit)(void *conte
         snprintf(name, sizeof name, "dlq.%s", processor->inputs[i].topic);
         visit(context, name, NULL, false);
     }
+    snprintf(name, sizeof name, "kontor.%s.timers", processor->name);
+    visit(context, name, NULL, false);
     snprintf(name, sizeof name, "kontor.%s.changelog", processor->name);
     visit(context, name, NULL, false);
 }
@@ -106,6 +109,7 @@ void engine_free(struct engine *engine) {
     free(engine->held.name);
     free(engine->parked.name);
     free(engine->changelog);
+    free(engine->timers);
     for (int i = 0; i < INPUTS_MAXIMUM; i++) free(engine->dead_letters[i]);
     free(engine->overlay.slots);
     buffer_free(&engine->scratch);
@@ -122,6 +126,8 @@ static bool task_load(struct task *task, struct error *error) {
     struct engine *engine = task->engine;
     task->stream_time_ms = INT64_MIN;
     task->next_sequence = 1;
+    task->broker_time_ms = 0;
+    task->mark_count = 0;
     for (int i = 0; i < MASTER_COUNT; i++) task->table_offsets[i] = -1;
     struct slice body;
     struct kept kept = {0};
@@ -135,6 +141,9 @@ static bool task_load(struct task *task, struct error *error) {
     if (clock) {
         task->stream_time_ms = clock->stream_time_ms;
         task->next_sequence = (uint64_t)clock->next_sequence;
+        task->broker_time_ms = clock->broker_time_ms;
+        for (; task->mark_count < clock->marks.count && task->mark_count < MARKS_MAXIMUM; task->mark_count++)
+            task->marks[task->mark_count] = (struct mark){.time_ms = clock->marks.items[task->mark_count]};
         for (size_t i = 0; i < clock->tables.count; i++)
             for (size_t t = 0; t < engine->table_count; t++)
                 if (slice_equal(clock->tables.items[i].table, slice_of(master_tables[engine->processor->tables[t]].name)))
@@ -205,8 +214,10 @@ static void clock_move(struct decision *decision) {
     task->touched = true;
 }
 
+enum parked_turn { TURN_AGAIN, TURN_EXPIRY, TURN_EXPIRY_BY_TICK };
+
 /* One of the parked events: decided anew or expired. */
-static enum engine_result parked_do(struct engine *engine, struct task *task, uint64_t sequence, bool expiry, struct error *error) {
+static enum engine_result parked_do(struct engine *engine, struct task *task, uint64_t sequence, enum parked_turn turn, struct error *error) {
     jmp_buf escape;
     struct decision decision;
     struct engine_message message = {0};
@@ -214,12 +225,15 @@ static enum engine_result parked_do(struct engine *engine, struct task *task, ui
     decision.escape = &escape;
     if (setjmp(escape)) return decision.failure;
     const struct parked_event *parked = parking_find(&decision, sequence);
-    if (!parked || (expiry && parked->status != PARKED_STATUS_WAITING)) return ENGINE_DONE;
+    if (!parked || (turn != TURN_AGAIN && parked->status != PARKED_STATUS_WAITING)) return ENGINE_DONE;
+    enum ticks_end end = turn == TURN_EXPIRY_BY_TICK ? ticks_is_over(task, sequence, parked) : TICKS_OVER;
+    if (end == TICKS_NO_MEMORY) { error_set(error, "out of memory for the events that wait"); return ENGINE_ABORT; }
+    if (end == TICKS_NOT_OVER) return ENGINE_DONE;
     deciding_message(parked, &decision, &message);
     decision_begin(&decision, engine, task, &message, error);
     decision.escape = &escape;
     task->touched = true;
-    if (expiry) deciding_expire(&decision, sequence, parked);
+    if (turn != TURN_AGAIN) deciding_expire(&decision, sequence, parked);
     else deciding_again(&decision, sequence, parked);
     engine->batch_records++;
     return ENGINE_DONE;
@@ -231,7 +245,7 @@ enum engine_result engine_step(struct engine *engine, struct task *task, bool *m
     for (int done = 0; done < STEP_SIZE; done++) {
         uint64_t sequence = parking_next(task);
         if (sequence == INDEX_NONE) return ENGINE_DONE;
-        enum engine_result result = parked_do(engine, task, sequence, false, error);
+        enum engine_result result = parked_do(engine, task, sequence, TURN_AGAIN, error);
         if (result != ENGINE_DONE) {
             /* Its trigger is gone: look everything up again, so that it is not forgotten. */
             task->look_all_up = task->opened = true;
@@ -256,7 +270,7 @@ enum engine_result engine_take(struct engine *engine, struct task *task, const s
     for (int done = 0; !poisoned; done++) {
         uint64_t sequence = parking_expired(task, decision.time_ms);
         if (sequence == INDEX_NONE) break;
-        enum engine_result result = parked_do(engine, task, sequence, true, error);
+        enum engine_result result = parked_do(engine, task, sequence, TURN_EXPIRY, error);
         if (result != ENGINE_DONE) return result == ENGINE_WAIT ? ENGINE_ABORT : result;   /* an abort puts the deadline back */
         if (done == EXPIRY_STEP) { *again = true; return ENGINE_DONE; }
     }
@@ -272,6 +286,32 @@ enum engine_result engine_take(struct engine *engine, struct task *task, const s
     }
     engine->batch_records++;
     return ENGINE_DONE;
+}
+
+enum engine_result engine_tick(struct engine *engine, struct task *task, int64_t broker_time_ms, bool *again, struct error *error) {
+    *again = false;
+    if (task->stream_time_ms > INT64_MIN) {   /* a task that has taken nothing yet has nothing that waits */
+        if (!ticks_move(task, broker_time_ms)) {
+            error_set(error, "out of memory for the events that wait");
+            return ENGINE_ABORT;
+        }
+        task->touched = true;
+        uint64_t sequence;
+        for (int done = 0; (sequence = ticks_expired(task)) != INDEX_NONE; done++) {
+            enum engine_result result = parked_do(engine, task, sequence, TURN_EXPIRY_BY_TICK, error);
+            if (result != ENGINE_DONE) return result == ENGINE_WAIT ? ENGINE_ABORT : result;   /* an abort puts the deadline back */
+            if (done == EXPIRY_STEP) { *again = true; return ENGINE_DONE; }
+        }
+        ticks_drop_marks(task);
+    }
+    engine->batch.ticks++;
+    engine->batch_records++;
+    return ENGINE_DONE;
+}
+
+enum engine_result engine_send_tick(struct engine *engine, struct task *task, struct error *error) {
+    const struct engine_output output = {.topic = engine->timers, .partition = task->partition, .value = SLICE("tick"), .task = task};
+    return engine->options.sink.send(engine->options.sink.context, &output, error) ? ENGINE_DONE : ENGINE_ABORT;
 }
 
 void engine_tables_changed(struct engine *engine) {
@@ -300,6 +340,10 @@ static void clock_put(struct decision *decision) {
     *clock = (struct task_clock){.stream_time_ms = task->stream_time_ms, .next_sequence = (int64_t)task->next_sequence, .swept = task->swept_day};
     clock->tables.items = offsets;
     clock->tables.count = engine->table_count;
+    clock->broker_time_ms = task->broker_time_ms;
+    clock->marks.items = decision_alloc(decision, (task->mark_count + 1) * sizeof *clock->marks.items);
+    clock->marks.count = task->mark_count;
+    for (size_t i = 0; i < task->mark_count; i++) clock->marks.items[i] = task->marks[i].time_ms;
     overlay_put(overlay_find(decision, STORE_ENGINE, (struct slice){clock_key + 1, sizeof clock_key - 1}), clock);
 }
 
@@ -366,6 +410,7 @@ bool engine_commit(struct engine *engine, struct state_position (*at)(void *cont
     engine->committed.journals += engine->batch.journals;
     engine->committed.released += engine->batch.released;
     engine->committed.expired += engine->batch.expired;
+    engine->committed.ticks += engine->batch.ticks;
     memset(&engine->batch, 0, sizeof engine->batch);
     engine->batch_records = 0;
     overlay_reset(engine);

@@ -119,7 +119,7 @@ void report_as(struct decision *decision, enum reason_class class, enum reason r
 void wait_for_state(struct decision *decision, enum reason reason, const char *field, int store, struct slice key);
 /* ... or for any change of a table, where the key is there but not as needed (a closed period, a rule set without the rule). */
 void wait_for_table(struct decision *decision, enum reason reason, const char *field, enum master table, struct slice key, int32_t date);
-/* How long it may wait, in milliseconds of stream time: for master data, and for our own state; where both are missing the shorter counts. */
+/* How long it may wait, in milliseconds of stream time or of the broker's, whichever are over first: for master data, and for our own state; where both are missing the shorter counts. */
 void wait_limits(struct decision *decision, int64_t for_tables_ms, int64_t for_state_ms);
 /* Whether anything heavier than a note was reported. */
 bool refused(const struct decision *decision);

@@ -142,7 +142,7 @@ bool instance_restart(struct instance *instance, bool forget, struct error *erro
 int instance_input(const struct instance *instance, const char *topic) {
     for (int i = 0; i < INPUTS_MAXIMUM && instance->processor->inputs[i].topic; i++)
         if (strcmp(instance->processor->inputs[i].topic, topic) == 0) return i;
-    return -1;
+    return strcmp(topic, TICKS_INPUT) == 0 ? INPUTS_MAXIMUM : -1;
 }
 
 /* ---- batches ---- */
@@ -223,9 +223,12 @@ enum engine_result instance_take(struct instance *instance, const char *topic, s
         if (!task_make(instance, message->partition, error)) return ENGINE_ABORT;
     }
     message->input = instance_input(instance, topic);
+    struct task *task = instance->tasks[message->partition].task;
     for (bool again = true; again;) {
-        enum engine_result result = task_settle(instance, instance->tasks[message->partition].task, error);
-        if (result == ENGINE_DONE) result = engine_take(instance->engine, instance->tasks[message->partition].task, message, &again, error);
+        enum engine_result result = task_settle(instance, task, error);
+        if (result == ENGINE_DONE)
+            result = message->input == INPUTS_MAXIMUM ? engine_tick(instance->engine, task, message->received_ms, &again, error)
+                                                      : engine_take(instance->engine, task, message, &again, error);
         if (result != ENGINE_DONE) return result;
     }
     return ENGINE_DONE;
