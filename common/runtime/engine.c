@@ -44,9 +44,7 @@ static bool stores_make(struct engine *engine, struct error *error) {
     engine->store_types[STORE_ENGINE] = &task_clock_type;
     engine->store_types[STORE_PARKED] = &parked_event_type;
     for (int i = 0; i < STORES_MAXIMUM && engine->processor->stores[i].name; i++) engine->store_types[STORE_FIRST + i] = engine->processor->stores[i].type;
-    for (int i = 0; i < STORE_LIMIT; i++)
-        if (engine->store_types[i] && !(engine->store_plans[i] = codec_plan_own(engine->store_types[i], error))) return false;
-    return true;
+    return layouts_open(engine, error);
 }
 
 void engine_tables(const struct processor *processor, const struct table *tables[MASTER_COUNT + 1]) {
@@ -97,7 +95,7 @@ bool engine_new(struct engine **made, const struct engine_options *options, stru
 
 void engine_free(struct engine *engine) {
     if (!engine) return;
-    for (int i = 0; i < STORE_LIMIT; i++) codec_plan_free(engine->store_plans[i]);
+    layouts_free(engine);
     for (int i = 0; i < OUTPUTS_MAXIMUM; i++) {
         free(engine->outputs[i].name);
         for (size_t k = 0; k < engine->per_erp[i].count; k++) free((char *)engine->per_erp[i].topics[k]);
@@ -122,19 +120,23 @@ void engine_free(struct engine *engine) {
 static const char clock_key[] = {STORE_ENGINE, 'c', 'l', 'o', 'c', 'k'}, header_key[] = {STORE_ENGINE, 'h', 'e', 'a', 'd', 'e', 'r'};
 
 /* What the task knows of itself, from its state; also after an abort. */
-static bool task_load(struct task *task, struct error *error) {
+static enum engine_result task_load(struct task *task, struct error *error) {
     struct engine *engine = task->engine;
     task->stream_time_ms = INT64_MIN;
     task->next_sequence = 1;
     task->broker_time_ms = 0;
     task->mark_count = 0;
     for (int i = 0; i < MASTER_COUNT; i++) task->table_offsets[i] = -1;
-    struct slice body;
+    struct state_value value;
     struct kept kept = {0};
-    enum state_result result = state_get(task->state, (struct slice){clock_key, sizeof clock_key}, &body, error);
-    if (result == STATE_FAILED) return false;
-    if (result == STATE_CORRUPT || (result == STATE_FOUND && overlay_decode(engine, STORE_ENGINE, body, &kept) != ENGINE_DONE))
-        return error_set(error, "partition %d: the task's clock cannot be read from the state", task->partition);
+    enum engine_result layouts = layouts_load(task, error);
+    if (layouts != ENGINE_DONE) return layouts;
+    enum state_result result = state_get(task->state, (struct slice){clock_key, sizeof clock_key}, &value, error);
+    if (result == STATE_FAILED) return ENGINE_REBUILD;
+    if (result == STATE_CORRUPT || (result == STATE_FOUND && overlay_decode(task, STORE_ENGINE, value, &kept) != ENGINE_DONE)) {
+        error_set(error, "partition %d: the task's clock cannot be read from the state", task->partition);
+        return ENGINE_REBUILD;
+    }
     const struct task_clock *clock = kept.object;
     task->swept_day = clock ? clock->swept : 0;
     task->sweep.running = false;
@@ -149,31 +151,38 @@ static bool task_load(struct task *task, struct error *error) {
                 if (slice_equal(clock->tables.items[i].table, slice_of(master_tables[engine->processor->tables[t]].name)))
                     task->table_offsets[t] = clock->tables.items[i].offset;
     }
-    task->header_missing = state_get(task->state, (struct slice){header_key, sizeof header_key}, &body, error) == STATE_ABSENT;
+    task->header_missing = state_get(task->state, (struct slice){header_key, sizeof header_key}, &value, error) == STATE_ABSENT;
     task->touched = false;
     arena_reset(&engine->arena);
-    return parking_load(task, error);
+    return parking_load(task, error) ? ENGINE_DONE : ENGINE_REBUILD;
 }
 
-bool task_open(struct task **made, struct engine *engine, int32_t partition, struct state *state, struct error *error) {
-    if (engine->batch_records) return error_set(error, "partition %d cannot be opened within a batch: a defect", partition);
+enum engine_result task_open(struct task **made, struct engine *engine, int32_t partition, struct state *state, struct error *error) {
+    if (engine->batch_records) {
+        error_set(error, "partition %d cannot be opened within a batch: a defect", partition);
+        return ENGINE_FATAL;
+    }
     overlay_reset(engine);   /* what a batch without records has looked up lies in the memory that loading takes */
     struct task *task = calloc(1, sizeof *task);
-    if (!task) return error_set(error, "out of memory");
+    if (!task) {
+        error_set(error, "out of memory");
+        return ENGINE_ABORT;
+    }
     task->engine = engine;
     task->partition = partition;
     task->state = state;
     task->last_trigger = &task->first_trigger;
     task->last_dirty = &task->first_dirty;
-    if (!task_load(task, error)) {
+    enum engine_result result = task_load(task, error);
+    if (result != ENGINE_DONE) {
         parking_free(task);
         free(task);
-        return false;
+        return result;
     }
     task->next = engine->tasks;
     engine->tasks = task;
     *made = task;
-    return true;
+    return ENGINE_DONE;
 }
 
 void task_close(struct task *task) {
@@ -362,17 +371,26 @@ static enum engine_result clocks_put(struct engine *engine, struct error *error)
     return ENGINE_DONE;
 }
 
+/* A record of text: its seal names no layout. */
+static bool text_send(struct engine *engine, struct task *task, struct slice key, struct slice text, struct slice *sealed, struct error *error) {
+    char *value = arena_alloc(&engine->arena, STATE_SEAL_SIZE + text.length), *kept_key = arena_copy(&engine->arena, key.data, key.length);
+    if (!value || !kept_key) return error_set(error, "out of batch memory");
+    memcpy(value + STATE_SEAL_SIZE, text.data, text.length);
+    state_seal(value, STATE_SEAL_SIZE + text.length, key, 0);
+    *sealed = (struct slice){value, STATE_SEAL_SIZE + text.length};
+    return changelog_send(engine, task, (struct slice){kept_key, key.length}, *sealed, error);
+}
+
 /* The changelog says in its first record of a partition what it is; restore checks it. */
 static bool header_send(struct engine *engine, struct task *task, struct error *error) {
-    char text[128], *sealed;
-    int length = snprintf(text, sizeof text, "format=%d partitions=%d partitioner=murmur2 layout=%u", STATE_FORMAT, engine->options.partition_count, engine->processor->layout_version);
-    size_t whole = STATE_SEAL_SIZE + (size_t)length;
-    if (!(sealed = arena_alloc(&engine->arena, whole))) return error_set(error, "out of batch memory");
-    memcpy(sealed + STATE_SEAL_SIZE, text, (size_t)length);
-    const struct slice key = {header_key, sizeof header_key};
-    state_seal(sealed, whole, key, (uint8_t)engine->processor->layout_version);
-    task->header = (struct slice){sealed, whole};
-    return changelog_send(engine, task, key, task->header, error);
+    char text[160];
+    int length = snprintf(text, sizeof text, "format=%d partitions=%d partitioner=murmur2 version=%.31s", STATE_FORMAT, engine->options.partition_count, engine->options.version);
+    return text_send(engine, task, (struct slice){header_key, sizeof header_key}, (struct slice){text, (size_t)length}, &task->header, error);
+}
+
+static bool layout_send(struct engine *engine, struct task *task, struct error *error) {
+    char key[LAYOUT_KEY_SIZE];
+    return text_send(engine, task, layouts_key(task, key), layouts_text(task), &task->layout_record, error);
 }
 
 enum engine_result engine_seal(struct engine *engine, struct error *error) {
@@ -380,7 +398,7 @@ enum engine_result engine_seal(struct engine *engine, struct error *error) {
     if (result != ENGINE_DONE) return result;
     if ((result = overlay_seal(engine, error)) != ENGINE_DONE) return result;
     for (struct task *task = engine->tasks; task; task = task->next)
-        if (task->touched && task->header_missing && !header_send(engine, task, error)) return ENGINE_ABORT;
+        if (task->touched && ((task->header_missing && !header_send(engine, task, error)) || (task->layout_missing && !layout_send(engine, task, error)))) return ENGINE_ABORT;
     for (struct task *task = engine->tasks; task; task = task->next)
         for (struct overlay_entry *entry = task->first_dirty; entry; entry = entry->next_dirty)
             if (!changelog_send(engine, task, entry->key, entry->sealed, error)) return ENGINE_ABORT;
@@ -390,13 +408,16 @@ enum engine_result engine_seal(struct engine *engine, struct error *error) {
 /* Kafka has committed: nothing may fail for want of batch memory any more. */
 static bool task_commit(struct task *task, struct state_position at, struct error *error) {
     size_t count = 0;
-    struct state_change *changes = malloc((task->dirty_count + 1) * sizeof *changes);
+    char key[LAYOUT_KEY_SIZE];
+    struct state_change *changes = malloc((task->dirty_count + 2) * sizeof *changes);
     if (!changes) return error_set(error, "partition %d: out of memory", task->partition);
     for (const struct overlay_entry *entry = task->first_dirty; entry; entry = entry->next_dirty) changes[count++] = (struct state_change){entry->key, entry->sealed};
     if (task->header.length) changes[count++] = (struct state_change){{header_key, sizeof header_key}, task->header};
+    if (task->layout_record.length) changes[count++] = (struct state_change){layouts_key(task, key), task->layout_record};
     bool ok = state_apply(task->state, changes, count, at, false, error) || error_prefix(error, "partition %d", task->partition);
     free(changes);
     if (task->header.length) task->header_missing = false;
+    if (task->layout_record.length) task->layout_missing = false;
     task->touched = false;
     return ok;
 }
@@ -422,6 +443,6 @@ bool engine_abort(struct engine *engine, struct error *error) {
     engine->batch_records = 0;
     overlay_reset(engine);
     for (struct task *task = engine->tasks; task; task = task->next)
-        if (!task_load(task, error)) return false;
+        if (task_load(task, error) != ENGINE_DONE) return false;
     return true;
 }

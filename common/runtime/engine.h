@@ -96,8 +96,9 @@ enum engine_result {
     ENGINE_FATAL        /* stop */
 };
 
-/* A task over an opened and restored state, not while a batch has records. The state stays the caller's. Loads what waits; looks all missing keys up at the first engine_step. */
-MUST_CHECK bool task_open(struct task **task, struct engine *engine, int32_t partition, struct state *state, struct error *error);
+/* A task over an opened and restored state, not while a batch has records. The state stays the caller's. Loads what waits; looks all missing keys up at the first engine_step.
+ * ENGINE_REBUILD: the state is damaged. ENGINE_FATAL: it was written by a version of the processor whose values this one cannot read. */
+MUST_CHECK enum engine_result task_open(struct task **task, struct engine *engine, int32_t partition, struct state *state, struct error *error);
 void task_close(struct task *task);
 int32_t task_partition(const struct task *task);
 struct state *task_state(struct task *task);

@@ -1,5 +1,6 @@
 /* engine_internal: what the files of the engine share: engine.c (taking and sealing), deciding.c (one event), decision.c (what a decide function asks and answers),
- * overlay.c (the batch's state), parking.c (what waits), ticks.c (how long by the broker's time), conclude.c (from verdict to outputs). */
+ * overlay.c (the batch's state), layouts.c (with which schemas it was written), parking.c (what waits), ticks.c (how long by the broker's time), conclude.c
+ * (from verdict to outputs). */
 #ifndef KONTOR_RUNTIME_ENGINE_INTERNAL_H
 #define KONTOR_RUNTIME_ENGINE_INTERNAL_H
 #include <setjmp.h>
@@ -14,6 +15,7 @@
 
 /* Stores of the engine; the processor's first is STORE_FIRST on the wire, 0 in its declaration. */
 enum { STORE_ENGINE = 0, STORE_PARKED = 1, STORE_FIRST = 2, STORE_LIMIT = STORE_FIRST + STORES_MAXIMUM };
+enum { LAYOUT_KEY_SIZE = 8, LAYOUT_LIMIT = 256 };
 enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 16, EVENT_IDS_MAXIMUM = 256, MARKS_MAXIMUM = 64, STEP_SIZE = 64 };
 
 /* The day of a moment, in UTC, since 1970. */
@@ -71,6 +73,14 @@ struct mark { int64_t time_ms; uint64_t waiting; };
 /* What is to be decided anew: the events under a key of an index, from a sequence number on. */
 struct trigger { struct trigger *next; bool document; uint64_t from; size_t length; char key[]; };
 
+/* How the values with one version byte are read: a plan for each store, NULL where the layout has none. */
+struct layout {
+    struct layout *next;
+    struct buffer text;
+    const struct codec_plan *plans[STORE_LIMIT];
+    struct codec_plan *made[STORE_LIMIT];   /* those that are this layout's own */
+};
+
 struct task {
     struct task *next;
     struct engine *engine;
@@ -91,6 +101,10 @@ struct task {
     bool touched;               /* the batch has something of it */
     bool header_missing;        /* the changelog has no header yet */
     struct slice header;        /* ... and this one is on its way */
+    const struct layout *layouts[LAYOUT_LIMIT];     /* by version byte */
+    uint8_t layout;             /* ours */
+    bool layout_missing;        /* the state has no record of it yet */
+    struct slice layout_record; /* ... and this one is on its way */
     struct overlay_entry *first_dirty, **last_dirty;    /* what the batch has changed */
     size_t dirty_count;
 };
@@ -101,7 +115,7 @@ struct engine {
     struct engine_options options;
     const struct processor *processor;
     const struct codec_type *store_types[STORE_LIMIT];
-    struct codec_plan *store_plans[STORE_LIMIT];
+    struct layout *layouts, *own_layout;    /* all that were met, the newest first */
     struct { struct slice *erps; const char **topics; size_t count; } per_erp[OUTPUTS_MAXIMUM];
     struct output_topic outputs[OUTPUTS_MAXIMUM], acknowledgments, rejected, held, parked;
     char *changelog, *timers, *dead_letters[INPUTS_MAXIMUM];
@@ -168,8 +182,17 @@ const void *overlay_object(const struct overlay_entry *entry);
 void overlay_sweep(struct decision *decision);
 MUST_CHECK enum engine_result overlay_seal(struct engine *engine, struct error *error);
 void overlay_reset(struct engine *engine);
-/* The body of a sealed value. ENGINE_REBUILD: it cannot be read; ENGINE_ABORT: memory is out. */
-MUST_CHECK enum engine_result overlay_decode(struct engine *engine, int wire_store, struct slice body, struct kept *kept);
+/* A value of the task's state. ENGINE_REBUILD: it cannot be read; ENGINE_ABORT: memory is out. */
+MUST_CHECK enum engine_result overlay_decode(const struct task *task, int wire_store, struct state_value value, struct kept *kept);
+
+/* ---- layouts.c ---- */
+MUST_CHECK bool layouts_open(struct engine *engine, struct error *error);
+void layouts_free(struct engine *engine);
+/* The layouts that the task's state was written with, and the number of ours. ENGINE_FATAL: values of one cannot be read by this program; ENGINE_REBUILD: damage. */
+MUST_CHECK enum engine_result layouts_load(struct task *task, struct error *error);
+/* Key and body of the record of ours. */
+struct slice layouts_key(const struct task *task, char bytes[LAYOUT_KEY_SIZE]);
+struct slice layouts_text(const struct task *task);
 
 /* ---- parking.c ---- */
 MUST_CHECK bool parking_load(struct task *task, struct error *error);

@@ -134,11 +134,11 @@ static bool trigger_add(struct task *task, bool document, struct slice key) {
 
 struct loading { struct task *task; bool failed, unreadable; };
 
-static bool load_one(void *context, struct slice key, struct slice body) {
+static bool load_one(void *context, struct slice key, struct state_value value) {
     struct loading *loading = context;
     struct engine *engine = loading->task->engine;
     struct kept kept;
-    enum engine_result result = key.length == 9 ? overlay_decode(engine, STORE_PARKED, body, &kept) : ENGINE_REBUILD;
+    enum engine_result result = key.length == 9 ? overlay_decode(loading->task, STORE_PARKED, value, &kept) : ENGINE_REBUILD;
     if (result == ENGINE_ABORT) return !(loading->failed = true);
     if (result != ENGINE_DONE || !kept.object) return !(loading->unreadable = true);
     const struct parked_event *parked = kept.object;

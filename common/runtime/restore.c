@@ -63,24 +63,21 @@ bool restore_is_done(const struct restore *restore, int32_t partition) { return 
 /* The changelog's header, which the engine writes as its first record, says whether its keys and values are ours. */
 static enum step check_header(const struct restore *restore, struct state *state, int32_t partition, struct fatal_cause *fatal) {
     static const char key[] = {0, 'h', 'e', 'a', 'd', 'e', 'r'};
-    struct slice body;
-    char text[128], partitioner[32];
+    struct state_value value;
+    char text[160], partitioner[32], version[32];
     int format, partitions;
-    unsigned layout;
-    enum state_result result = state_get(state, (struct slice){key, sizeof key}, &body, &fatal->error);
+    enum state_result result = state_get(state, (struct slice){key, sizeof key}, &value, &fatal->error);
     if (result == STATE_ABSENT) return STEP_DONE;
     if (result != STATE_FOUND) return fatal_because(fatal, EXIT_RUN, "partition %d: the header in the state cannot be read", partition);
-    snprintf(text, sizeof text, SLICE_FORMAT, SLICE_ARGUMENT(body));
-    if (sscanf(text, "format=%d partitions=%d partitioner=%31s layout=%u", &format, &partitions, partitioner, &layout) != 4)
+    snprintf(text, sizeof text, SLICE_FORMAT, SLICE_ARGUMENT(value.body));
+    int parts = sscanf(text, "format=%d partitions=%d partitioner=%31s version=%31s", &format, &partitions, partitioner, version);
+    if (parts < 1)
         return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d: its header record is not ours: %s", restore->options.changelog, partition, text);
-    if (format != STATE_FORMAT || strcmp(partitioner, "murmur2") != 0)
+    if (parts != 4 || format != STATE_FORMAT || strcmp(partitioner, "murmur2") != 0)
         return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d is of another format (%s): see `kontor state migrate`", restore->options.changelog, partition, text);
     if (partitions != restore->options.partition_count)
         return fatal_because(fatal, EXIT_CONFIGURATION, "%s was written with %d partitions, there are %d now: keys are elsewhere; see `kontor rekey`",
                              restore->options.changelog, partitions, restore->options.partition_count);
-    if (layout > restore->options.layout_version || layout + 2 < restore->options.layout_version)
-        return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d has layout %u, this program reads %u and the two before: see `kontor state migrate`",
-                             restore->options.changelog, partition, layout, restore->options.layout_version);
     return STEP_DONE;
 }
 

@@ -15,7 +15,6 @@ struct restore_options {
     struct tail *tail;
     const char *changelog;
     int32_t partition_count;
-    uint32_t layout_version;
 };
 /* What options point to must outlive it. */
 MUST_CHECK bool restore_open(struct restore **restore, const struct restore_options *options, struct error *error);

@@ -90,14 +90,13 @@ static bool task_make(struct instance *instance, int32_t partition, struct error
     struct state *state;
     struct state_opening opening;
     if (instance->tasks[partition].task) return true;
-    const struct state_identity identity = {.processor = instance->processor->name, .layout_version = instance->processor->layout_version,
-        .partition = (uint32_t)partition, .partition_count = PARTITIONS, .changelog_id = "driver"};
+    const struct state_identity identity = {.processor = instance->processor->name, .partition = (uint32_t)partition, .partition_count = PARTITIONS, .changelog_id = "driver"};
     snprintf(name, sizeof name, "state-%d", partition);
     path_make(instance, name, path);
     instance->tasks[partition].used = true;
     if (!state_open(&state, path, &identity, instance->surroundings->now_ms, 0, &opening, error)) return false;
     if (!state_restore(instance, partition, state, opening.at.position, error) ||
-        !task_open(&instance->tasks[partition].task, instance->engine, partition, state, error)) {
+        task_open(&instance->tasks[partition].task, instance->engine, partition, state, error) != ENGINE_DONE) {
         state_close(state);
         return false;
     }
@@ -257,9 +256,9 @@ bool instance_abort(struct instance *instance, struct error *error) { return eng
 
 /* ---- looking at it ---- */
 
-static bool fingerprint_add(void *context, struct slice key, struct slice body) {
+static bool fingerprint_add(void *context, struct slice key, struct state_value value) {
     uint64_t *sum = context;
-    *sum += hash_slice(key) * 31 + hash_slice(body) * 17;
+    *sum += hash_slice(key) * 31 + hash_slice(value.body) * 17;
     return true;
 }
 

@@ -29,7 +29,6 @@ static void decide(struct decision *decision, const void *record) {
 
 const struct processor counter_processor = {
     .name = "counter",
-    .layout_version = 1,
     .inputs = {{"count.left", &count_event_type, false, envelope, decide}, {"count.right", &count_event_type, false, envelope, decide}},
     .tables = {MASTER_SOURCE_PERMISSIONS, END_OF_TABLES},
     .stores = {{"counts", &count_state_type, NULL}},
