@@ -133,7 +133,8 @@ static enum engine_result task_load(struct task *task, struct error *error) {
     if (layouts != ENGINE_DONE) return layouts;
     enum state_result result = state_get(task->state, (struct slice){clock_key, sizeof clock_key}, &value, error);
     if (result == STATE_FAILED) return ENGINE_REBUILD;
-    if (result == STATE_CORRUPT || (result == STATE_FOUND && overlay_decode(task, STORE_ENGINE, value, &kept) != ENGINE_DONE)) {
+    const bool nothing_recorded = task->layout_missing && task->layout == 1;   /* then there can be no values either */
+    if (result == STATE_CORRUPT || (result == STATE_FOUND && nothing_recorded) || (result == STATE_FOUND && overlay_decode(task, STORE_ENGINE, value, &kept) != ENGINE_DONE)) {
         error_set(error, "partition %d: the task's clock cannot be read from the state", task->partition);
         return ENGINE_REBUILD;
     }
