@@ -1,6 +1,7 @@
 /* engine: takes the records of a task in order, decides them, and seals and commits what came of them. See engine.h for the promises. */
 #include "common/runtime/engine.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -382,10 +383,12 @@ static bool text_send(struct engine *engine, struct task *task, struct slice key
     return changelog_send(engine, task, (struct slice){kept_key, key.length}, *sealed, error);
 }
 
-/* The changelog says in its first record of a partition what it is; restore checks it. */
+/* The changelog says in its first record of a partition what it is, and which: restore checks it. */
 static bool header_send(struct engine *engine, struct task *task, struct error *error) {
     char text[160];
-    int length = snprintf(text, sizeof text, "format=%d partitions=%d partitioner=murmur2 version=%.31s", STATE_FORMAT, engine->options.partition_count, engine->options.version);
+    uint64_t id = engine->options.new_id ? engine->options.new_id() : 0;
+    int length = snprintf(text, sizeof text, "format=%d partitions=%d partitioner=murmur2 version=%.31s id=%016" PRIx64, STATE_FORMAT, engine->options.partition_count,
+                          engine->options.version, id);
     return text_send(engine, task, (struct slice){header_key, sizeof header_key}, (struct slice){text, (size_t)length}, &task->header, error);
 }
 

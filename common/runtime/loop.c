@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,12 +56,18 @@ static bool make_clients(struct loop *loop, const char **outputs, struct error *
     return producer_open(&loop->producer, &producer, error) && consumer_open(&loop->consumer, &consumer, error);
 }
 
+static uint64_t new_id(void) {
+    uint64_t id;
+    if (getrandom(&id, sizeof id, 0) == (ssize_t)sizeof id) return id;
+    return (uint64_t)clock_wall_ms() << 20 ^ (uint64_t)getpid();    /* of a signal: as good as never */
+}
+
 static bool make_engine(struct loop *loop, struct error *error) {
     const struct loop_options *o = loop->options;
     const struct batch_options batch = {loop->producer, loop->consumer, loop->topics, loop->topic_count, o->topics->partition_count};
     if (!batch_new(&loop->batch, &batch, error)) return false;
     const struct engine_options engine = {
-        .processor = o->processor, .version = o->version, .schemas = schemas_for_engine(o->schemas), .tables = o->tables, .sink = batch_sink(loop->batch),
+        .processor = o->processor, .version = o->version, .new_id = new_id, .schemas = schemas_for_engine(o->schemas), .tables = o->tables, .sink = batch_sink(loop->batch),
         .partition_count = o->topics->partition_count, .batch_memory = (size_t)o->batch_memory, .erps = o->topics->erps, .wait_limit_ms = o->wait_limit_ms,
         .keep_event_ids_days = o->keep_event_ids_days, .keep_documents_days = o->keep_documents_days,
         .flood_window = o->flood_window, .flood_percent = o->flood_percent};
@@ -306,8 +313,9 @@ static enum step turn(struct loop *loop, struct fatal_cause *fatal) {
         step = run_batch(loop, &moved, fatal);
     }
     if (step != STEP_DONE) return step;
-    report_refresh(loop->report, loop->producer_ready && !loop->rewind, loop->paused.text);
-    if (!moved) sleep_a_while(loop, !may_take(loop) && !loop->paused.text[0]);
+    /* A long sleep is for when /readyz says how it is. */
+    bool told = report_refresh(loop->report, loop->producer_ready && !loop->rewind, loop->paused.text);
+    if (!moved) sleep_a_while(loop, !told || (!may_take(loop) && !loop->paused.text[0]));
     return STEP_DONE;
 }
 

@@ -102,13 +102,15 @@ static void refresh_gauges(struct report *report, bool paused) {
     report->producer_said = now;
 }
 
-void report_refresh(struct report *report, bool producer_is_ready, const char *paused) {
+bool report_refresh(struct report *report, bool producer_is_ready, const char *paused) {
     int64_t now = clock_monotonic_ms();
-    if (now - report->reasons_ms >= REASONS_MS) {
+    bool due = now - report->reasons_ms >= REASONS_MS;
+    if (due) {
         report->reasons_ms = now;
         refresh_reasons(report, producer_is_ready, paused);
     }
-    if (now - report->gauges_ms < GAUGES_MS) return;
+    if (now - report->gauges_ms < GAUGES_MS) return due;
     report->gauges_ms = now;
     refresh_gauges(report, *paused != 0);
+    return due;
 }

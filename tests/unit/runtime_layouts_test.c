@@ -298,7 +298,7 @@ static void record_is_as_documented(void **unused) {
     /* The header stands first in the changelog, then the layout, then what is written with it. */
     assert_true(slice_equal(changelog.records[0].key, (struct slice){"\0header", 7}));
     assert_true(slice_equal(changelog.records[1].key, (struct slice){"\0layout\1", 8}));
-    assert_non_null(memmem(changelog.records[0].value.data, changelog.records[0].value.length, "format=2 partitions=1 partitioner=murmur2 version=0.1.0", 55));
+    assert_non_null(memmem(changelog.records[0].value.data, changelog.records[0].value.length, "format=2 partitions=1 partitioner=murmur2 version=0.1.0 id=0000000000000000", 75));
     close_instance();
 }
 

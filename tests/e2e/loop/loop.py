@@ -82,9 +82,9 @@ class Feeding:
             raise self.failure
 
 
-def counter(cluster, instance="counter-0", **properties):
+def counter(cluster, instance="counter-0", binary="kontor-counter", **properties):
     settings = {"tables.source": "MDM", "session.timeout.ms": "6000", **{key.replace("_", "."): value for key, value in properties.items()}}
-    return cluster.processor("kontor-counter", instance, settings)
+    return cluster.processor(binary, instance, settings)
 
 
 def committed_order(cluster, counted, rng):
@@ -333,6 +333,73 @@ def environment(cluster, counted, rng):
         ends({}, 1, "kontor topics apply")
 
 
+def rolling_upgrade(cluster, counted, rng):
+    """Two versions of the program, with state schemas that differ, share the partitions and take them over from each other."""
+    first, second = counter(cluster, "counter-0"), counter(cluster, "counter-1", binary="kontor-counter-next")
+    first.start().wait_ready()
+    with test("rolling upgrade: the next version takes half of the tasks, while both work"):
+        with Feeding(counted):
+            second.start().wait_ready()
+            wait_until(lambda: owned(first, second) == [PARTITIONS / 2] * 2, 30, "half and half")
+            wait_until(lambda: second.metric("kontor_events_total", outcome="accepted"), 20, "events of the next version")
+        counted.check_soon(first, second)
+    with test("one version back: the next version is killed, the first takes its tasks and reads what that wrote"):
+        with Feeding(counted):
+            second.kill()
+            wait_until(lambda: owned(first) == [PARTITIONS], 30, "all at one")
+        counted.check_soon(first)
+    with test("the next version alone, from the changelog alone, with values of both"):
+        first.stop()
+        shutil.rmtree(second.state)
+        second.start().wait_ready()
+        counted.feed(2000)
+        counted.check_soon(second, deadline_s=60)
+        second.stop()
+    with test("a version that cannot read the state ends with exit code 1, names store, field and `kontor state migrate`"):
+        other = counter(cluster, "counter-0", binary="kontor-counter-other")
+        assert other.start().exit_code(40) == 1, other.log_tail()
+        for word in ("store counts", "CountState.owner", "kontor state migrate"):
+            assert word in other.log(), other.log_tail()
+    with test("... and leaves it as it was"):
+        first = counter(cluster, "counter-0").start().wait_ready()
+        counted.feed(1000)
+        counted.check_soon(first)
+        first.stop()
+
+
+def changelog_replaced(cluster, counted, rng):
+    processor = counter(cluster)
+    processor.start().wait_ready()
+    counted.feed(1000)
+    counted.check_soon(processor)
+
+    def replace(mode):
+        processor.stop()
+        subprocess.run([PROGRAMS / "changelog_tool", cluster.bootstrap, "kontor.counter.changelog", mode], check=True, stdout=subprocess.DEVNULL, timeout=120)
+    with test("the changelog deleted and made anew, as long as before: the state is rebuilt from it"):
+        replace("new")
+        processor.start().wait_ready()
+        assert processor.log().count("the changelog is another one") == PARTITIONS, processor.log_tail()
+        counted.feed(1000)
+        counted.check_soon(processor)
+    with test("restarted on it: believed, nothing is rebuilt"):
+        processor.stop()
+        processor.start().wait_ready()
+        assert "state_dropped" not in processor.log(), processor.log_tail()
+    with test("the state's position is below the log's start: rebuilt"):
+        replace("moved")
+        processor.start().wait_ready()
+        assert processor.log().count("is not in the changelog") == PARTITIONS, processor.log_tail()
+        counted.feed(1000)
+        counted.check_soon(processor)
+    with test("a changelog without its beginning is refused, with and without a state"):
+        replace("headless")
+        for _ in range(2):
+            assert processor.start().exit_code(40) == 1 and "does not begin with its header" in processor.log(), processor.log_tail()
+            assert "state_dropped" not in processor.log(), processor.log_tail()
+            shutil.rmtree(processor.state)
+
+
 def flood(cluster, counted, rng):
     with test("a flood of poison pauses it, and it says so; the rest stays where it is"):
         processor = counter(cluster, "counter-0").start().wait_ready()
@@ -344,7 +411,8 @@ def flood(cluster, counted, rng):
         processor.stop()
 
 
-SCENARIOS = (committed_order, crash_points, random_kills, broker_faults, proxy_faults, doubtful_commits, rebalances, twins, open_transaction, flood, environment)
+SCENARIOS = (committed_order, crash_points, random_kills, broker_faults, proxy_faults, doubtful_commits, rebalances, rolling_upgrade, twins, open_transaction, flood,
+             changelog_replaced, environment)
 
 
 def main():
