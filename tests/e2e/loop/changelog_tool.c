@@ -2,7 +2,9 @@
  *
  *     changelog_tool BROKERS TOPIC moved      behind the log's start, which has moved over the old ones
  *     changelog_tool BROKERS TOPIC headless   the same without the first record of each partition
- *     changelog_tool BROKERS TOPIC new        in a topic that was deleted and made anew, under another id and up to the old end at least, so that no offset tells */
+ *     changelog_tool BROKERS TOPIC new        in a topic that was deleted and made anew, under another id and up to the old end at least, so that no offset tells
+ *     changelog_tool BROKERS TOPIC new FROM TO   ... with this in its headers instead of that, texts of one length
+ *     changelog_tool BROKERS TOPIC retention MS  nothing is written: delete.retention.ms */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -73,7 +75,7 @@ static rd_kafka_t *writer_open(const char *brokers) {
 
 /* ---- taking away ---- */
 
-static const char *const properties[][2] = {{"delete.retention.ms", "604800000"}, {"message.timestamp.type", "LogAppendTime"}};
+static const char *properties[][2] = {{"delete.retention.ms", "604800000"}, {"message.timestamp.type", "LogAppendTime"}};
 
 static void set_policy(rd_kafka_t *client, rd_kafka_queue_t *queue, const char *topic, const char *policy) {
     rd_kafka_ConfigResource_t *resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic);
@@ -155,8 +157,11 @@ static void make_anew(rd_kafka_t *client, const char *topic) {
 
 static bool is_header(const struct record *record) { return record->key_length == 7 && memcmp(record->key, "\0header", 7) == 0; }
 
-/* Another id of the same length. */
-static void change_id(struct record *record) {
+/* Another id of the same length; and what else is to be changed. */
+static void change_header(struct record *record, const char *from, const char *to) {
+    char *place = from ? memmem(record->value, record->value_length, from, strlen(from)) : NULL;
+    must(!from || (place && strlen(from) == strlen(to)), "header", "does not have that text");
+    if (place) memcpy(place, to, strlen(to));
     char *last = &record->value[record->value_length - 1];
     *last = *last == '0' ? '1' : '0';
     state_seal(record->value, record->value_length, (struct slice){record->key, record->key_length}, 0);
@@ -183,10 +188,19 @@ static void write_all(rd_kafka_t *client, const char *topic, bool with_headers, 
 }
 
 int main(int argc, char **argv) {
-    const char *mode = argc == 4 ? argv[3] : "";
+    const char *mode = argc >= 4 ? argv[3] : "";
+    if (strcmp(mode, "retention") == 0 && argc == 5) {
+        rd_kafka_t *admin = writer_open(argv[1]);
+        rd_kafka_queue_t *queue = rd_kafka_queue_new(admin);
+        properties[0][1] = argv[4];
+        set_policy(admin, queue, argv[2], "compact");
+        rd_kafka_queue_destroy(queue);
+        rd_kafka_destroy(admin);
+        return 0;
+    }
     bool anew = strcmp(mode, "new") == 0, headless = strcmp(mode, "headless") == 0;
-    if (!anew && !headless && strcmp(mode, "moved") != 0) {
-        fprintf(stderr, "usage: changelog_tool BROKERS TOPIC moved|headless|new\n");
+    if (!(anew && (argc == 4 || argc == 6)) && !(argc == 4 && (headless || strcmp(mode, "moved") == 0))) {
+        fprintf(stderr, "usage: changelog_tool BROKERS TOPIC moved|headless|new [FROM TO]|retention MS\n");
         return 2;
     }
     read_all(argv[1], argv[2]);
@@ -197,7 +211,7 @@ int main(int argc, char **argv) {
         move_start(client, argv[2]);
     }
     for (size_t i = 0; anew && i < log_kept.count; i++)
-        if (is_header(&log_kept.items[i])) change_id(&log_kept.items[i]);
+        if (is_header(&log_kept.items[i])) change_header(&log_kept.items[i], argc == 6 ? argv[4] : NULL, argc == 6 ? argv[5] : NULL);
     write_all(client, argv[2], !headless, anew);
     rd_kafka_destroy(client);
     printf("%zu records of %d partitions\n", log_kept.count, log_kept.partitions);

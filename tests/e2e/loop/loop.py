@@ -1,6 +1,7 @@
 """The exactly-once loop on a real broker, with kontor-counter (counter.h), which hides nothing: what is taken twice shows twice, what is lost leaves a gap."""
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -297,18 +298,21 @@ def twins(cluster, counted, rng):
 
 
 def open_transaction(cluster, counted, rng):
-    with test("restore waits for the end of a transaction that is open in the changelog"):
+    with test("restore waits for the end of a transaction that is open in the changelog, and sees its predecessor's last batches behind it"):
         driver = spawn([PROGRAMS / "transaction_driver", "naive", cluster.bootstrap, "foreign", "foreign", "kontor.counter.changelog", 5000, cluster.bootstrap],
                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
         def say(command):
             driver.stdin.write(command + "\n")
             return driver.stdout.readline()
+        processor = counter(cluster, transaction_timeout_ms="10000").start().wait_ready()
         say("begin")
         say("send not-a-value-of-ours")
         say("flush")
-        processor = counter(cluster, transaction_timeout_ms="10000")
-        shutil.rmtree(processor.state, ignore_errors=True)
+        counted.feed(1000)      # committed behind the open transaction: to a reader of what is committed the log ends before it
+        counted.check_soon(processor)
+        processor.kill()
+        shutil.rmtree(processor.state)
         processor.start()
         wait_until(lambda: "restoring 1 tasks" in processor.http("/readyz")[1], 30, "one task still restoring")
         say("abort")
@@ -373,9 +377,35 @@ def changelog_replaced(cluster, counted, rng):
     counted.feed(1000)
     counted.check_soon(processor)
 
-    def replace(mode):
+    def replace(*how):
         processor.stop()
-        subprocess.run([PROGRAMS / "changelog_tool", cluster.bootstrap, "kontor.counter.changelog", mode], check=True, stdout=subprocess.DEVNULL, timeout=120)
+        subprocess.run([PROGRAMS / "changelog_tool", cluster.bootstrap, "kontor.counter.changelog", *how], check=True, stdout=subprocess.DEVNULL, timeout=120)
+    with test("a state as old as half of delete.retention.ms is rebuilt"):
+        replace("retention", "8000")
+        time.sleep(5)           # its age is the test's input
+        processor.start().wait_ready()
+        assert processor.log().count("so old that deletions may be gone") == PARTITIONS, processor.log_tail()
+        counted.feed(1000)
+        counted.check_soon(processor)
+        replace("retention", "604800000")
+        processor.start().wait_ready()
+    with test("a state that nobody has owned for a day is deleted at the next assignment, a younger one is not"):
+        processor.stop()
+        task = next(mark.parent for mark in processor.state.rglob("mark") if mark.parent.name.isdigit())
+        for name, days in (("1001", 2), ("1002", 0.5)):
+            shutil.copytree(task, task.parent / name)
+            for file in (task.parent / name).iterdir():
+                os.utime(file, (time.time() - days * 86400,) * 2)
+        processor.start().wait_ready()
+        assert not (task.parent / "1001").exists() and (task.parent / "1002").exists()
+    with test("a changelog of another partition count, partitioner or format is refused, with what to do"):
+        for there, other, advice in ((f"partitions={PARTITIONS}", f"partitions={PARTITIONS + 1}", "kontor rekey"), ("murmur2", "crc32-c", "kontor state migrate"),
+                                     ("format=2", "format=3", "kontor state migrate")):
+            replace("new", there, other)
+            assert processor.start().exit_code(40) == 1 and advice in processor.log(), processor.log_tail()
+            replace("new", other, there)
+        processor.start().wait_ready()
+        counted.check_soon(processor)
     with test("the changelog deleted and made anew, as long as before: the state is rebuilt from it"):
         replace("new")
         processor.start().wait_ready()
