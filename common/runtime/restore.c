@@ -6,7 +6,12 @@
 #include "common/platform/clock.h"
 #include "common/platform/log.h"
 
-enum { READ_MAXIMUM = 4000, ENDS_AT_ONCE = 8, PROGRESS_MS = 5000 };
+enum { READ_MAXIMUM = 4000, ENDS_AT_ONCE = 8 };
+#ifdef KONTOR_FAULT_POINTS
+enum { PROGRESS_MS = 500, HANGING_MS = 2000 };      /* for the tests */
+#else
+enum { PROGRESS_MS = 5000, HANGING_MS = 60000 };    /* no transaction of ours lives so long */
+#endif
 enum phase {
     PHASE_NONE,
     PHASE_ASK,      /* for the log's bounds */
@@ -22,6 +27,7 @@ struct restoring {
     struct state *state;
     bool strayed;       /* the state's position is not in the log */
     int64_t next, end, started_ms, records;
+    int64_t held_at, held_ms;   /* where an open transaction is in the way, and since when; 0: none is */
 };
 
 struct restore {
@@ -180,6 +186,7 @@ static enum step apply(struct restore *restore, int32_t partition, rd_kafka_mess
         return fatal_because(fatal, EXIT_RUN, "restoring partition %d at %lld: %.400s", partition, (long long)last->offset, error.text);
     task->records += (int64_t)count;
     task->next = at.position;
+    task->held_ms = 0;
     return STEP_DONE;
 }
 
@@ -189,7 +196,11 @@ static enum step take_notice(struct restore *restore, const rd_kafka_message_t *
     if (!is_reading(task)) return STEP_DONE;
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
         if (task->phase == PHASE_FIRST && look_at_first(restore, partition, NULL, fatal) != STEP_DONE) return STEP_FATAL;
-        if (message->offset < task->end) return STEP_DONE;  /* an open transaction is in the way: its end comes */
+        if (message->offset < task->end) {  /* an open transaction is in the way: its end comes */
+            if (!task->held_ms || task->held_at != message->offset) task->held_ms = clock_monotonic_ms();
+            task->held_at = message->offset;
+            return STEP_DONE;
+        }
         struct error error;
         struct state_position at = {message->offset, state_at(task->state).broker_time_ms};
         if (at.broker_time_ms <= 0) at.broker_time_ms = clock_wall_ms();
@@ -204,12 +215,26 @@ static enum step take_notice(struct restore *restore, const rd_kafka_message_t *
     return STEP_DONE;
 }
 
+/* A transaction whose end the broker lost blocks its readers for ever (KIP-664): only an operator may end it. A broker of 4.3 that its controller takes for
+ * dead while markers are due skips them ("Couldn't find leader endpoint ... likely deleted"). */
+static void say_hanging(struct restore *restore, int64_t now) {
+    for (int32_t p = 0; p < restore->options.partition_count; p++) {
+        const struct restoring *task = &restore->tasks[p];
+        if (!is_reading(task) || !task->held_ms || now - task->held_ms < HANGING_MS) continue;
+        error_set(&restore->reason, "%s/%d ends at offset %lld in a transaction that has been open for %lld s: it hangs in the broker. Find its start with `kafka-transactions.sh "
+                  "find-hanging` and end it with `kafka-transactions.sh abort --topic %s --partition %d --start-offset OFFSET`", restore->options.changelog, (int)p,
+                  (long long)task->held_at, (long long)((now - task->held_ms) / 1000), restore->options.changelog, (int)p);
+        log_error("transaction_hangs", "%s", restore->reason.text);
+    }
+}
+
 static void say_progress(struct restore *restore) {
     int64_t now = clock_monotonic_ms();
     if (now - restore->said_ms < PROGRESS_MS) return;
     struct restore_progress progress = restore_progress(restore);
     if (restore->said_ms && progress.tasks)
         log_info("restoring", "%d tasks, about %lld changelog records to go", progress.tasks, (long long)progress.records_left);
+    say_hanging(restore, now);
     restore->said_ms = now;
 }
 

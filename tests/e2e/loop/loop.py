@@ -315,6 +315,7 @@ def open_transaction(cluster, counted, rng):
         shutil.rmtree(processor.state)
         processor.start()
         wait_until(lambda: "restoring 1 tasks" in processor.http("/readyz")[1], 30, "one task still restoring")
+        wait_until(lambda: "hangs in the broker" in processor.http("/readyz")[1] and "kafka-transactions.sh abort" in processor.log(), 20, "the operator told what to do")
         say("abort")
         driver.stdin.close()
         driver.wait(10)
