@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/platform/nearest.h"
+
 const struct option common_options[] = {
     {"config", OPTION_TEXT, "FILE", "properties file with kafka.* and registry.* keys; KONTOR_KAFKA_BOOTSTRAP_SERVERS and the like override it"},
     {"format", OPTION_TEXT, "FORMAT", "table or json, unless the command says otherwise"},

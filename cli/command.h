@@ -81,10 +81,6 @@ void command_help(const struct command *command);
 /* Says on standard error what went wrong; for `return command_failed(&error);`. */
 enum exit_status command_failed(const struct error *error);
 
-/* The name that is closest to `word` by letters to change, or NULL when none is close. next() gives the names one by one, then NULL. */
-const char *nearest_name(const char *word, const char *(*next)(void *context), void *context);
-const char *nearest_word(const char *word, const char *const *names);
-
 /* 2018-01-31, 2018-01-31T10:00:00[.123]Z or milliseconds since 1970, all UTC. */
 MUST_CHECK bool time_parse(const char *text, int64_t *time_ms);
 /* 2018-01-31T10:00:00.123Z into at least 32 characters, and 2018-01-31 10:00:00 for people. */

@@ -1,9 +1,11 @@
 #include "cli/connection.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/platform/log.h"
+#include "common/platform/nearest.h"
 #include "common/runtime/settings.h"
 
 /* The keys of any processor, so that its properties file and its environment serve here too; of them kafka.* and registry.* are used. */
@@ -57,16 +59,17 @@ static const char *set_text(const struct connection *connection, const char *nam
     return config_is_set(connection->config, name) ? config_text(connection->config, name) : NULL;
 }
 
-struct registry_options connection_registry_options(const struct connection *connection) {
-    return (struct registry_options){
+struct registry *connection_registry(const struct connection *connection, struct error *error) {
+    const struct registry_options options = {
         .urls = set_text(connection, "registry.url"), .user = set_text(connection, "registry.user"), .password = set_text(connection, "registry.password"),
         .ca_file = set_text(connection, "registry.ca.file"), .certificate_file = set_text(connection, "registry.certificate.file"),
         .key_file = set_text(connection, "registry.key.file")};
+    return registry_new(&options, error);
 }
 
-struct registry *connection_registry(const struct connection *connection, struct error *error) {
-    const struct registry_options options = connection_registry_options(connection);
-    return registry_new(&options, error);
+const char *subject_of(const char *topic, char subject[SUBJECT_SIZE]) {
+    snprintf(subject, SUBJECT_SIZE, "%s-value", topic);
+    return subject;
 }
 
 bool connection_client(const struct connection *connection, rd_kafka_type_t type, const struct client_property *usual,

@@ -20,10 +20,11 @@ void connection_close(struct connection *connection);
 /* For messages: the brokers as configured. */
 const char *connection_brokers(const struct connection *connection);
 
-/* The registry's settings; texts are the connection's. */
-struct registry_options connection_registry_options(const struct connection *connection);
 /* A client of the registry, nothing kept on disk; the caller's, to be freed by registry_free. NULL with the reason. */
 MUST_CHECK struct registry *connection_registry(const struct connection *connection, struct error *error);
+/* The subject of a topic's values, Confluent's TopicNameStrategy: <topic>-value. */
+enum { SUBJECT_SIZE = 300 };
+const char *subject_of(const char *topic, char subject[SUBJECT_SIZE]);
 
 /* A client with what is configured; events is its opaque's beginning (client.h). Destroyed by rd_kafka_destroy. */
 MUST_CHECK bool connection_client(const struct connection *connection, rd_kafka_type_t type, const struct client_property *usual,

@@ -7,7 +7,6 @@
 #include "cli/lines.h"
 #include "cli/progress.h"
 #include "cli/record_line.h"
-#include "cli/subject.h"
 #include "common/codec/layout.h"
 #include "common/platform/clock.h"
 
@@ -57,20 +56,19 @@ static bool choose_schema(const struct connection *connection, struct feed *feed
     char subject[SUBJECT_SIZE];
     uint32_t id = 0;
     subject_of(options->topic, subject);
-    enum registry_result result = REGISTRY_UNKNOWN;
-    if (options->declared && options->declared->type) {
-        struct registry *registry = connection_registry(connection, error);
-        if (!registry) return false;
-        result = registry_lookup_id(registry, subject, options->declared->type->schema, &id, error);
-        registry_free(registry);
-        if (result == REGISTRY_FOUND) return record_maker_open(&feed->maker, options->declared->type, id, key, error);
+    const struct codec_type *own = options->declared ? options->declared->type : NULL, *type = NULL;
+    struct registry *registry = connection_registry(connection, error);
+    if (!registry) return false;
+    enum registry_result result = own ? registry_lookup_id(registry, subject, own->schema, &id, error) : REGISTRY_UNKNOWN;
+    if (result == REGISTRY_FOUND) type = own;
+    struct slice schema;
+    if (result == REGISTRY_UNKNOWN) {
+        result = registry_latest(registry, subject, &id, &schema, error);
+        if (result == REGISTRY_FOUND) type = feed->parsed = codec_type_parse(schema.data, error);
     }
-    struct buffer schema = {0};
-    if (result == REGISTRY_UNKNOWN) result = subject_latest(connection, subject, &id, &schema, error);
-    if (result == REGISTRY_FOUND) feed->parsed = codec_type_parse(schema.data, error);
     if (result == REGISTRY_UNKNOWN) error_set(error, "the registry has no schema for %s; kontor schemas register puts kontor's there, --raw sends bytes as they are", subject);
-    buffer_free(&schema);
-    return feed->parsed && record_maker_open(&feed->maker, feed->parsed, id, key, error);
+    registry_free(registry);
+    return type && record_maker_open(&feed->maker, type, id, key, error);
 }
 
 static bool find_topic(const struct connection *connection, struct feed *feed, struct error *error) {

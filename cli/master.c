@@ -8,6 +8,7 @@
 
 #include "cli/feed.h"
 #include "cli/table.h"
+#include "common/platform/nearest.h"
 #include "common/tables/master.h"
 
 enum { PATH_SIZE = 4096 };

@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/subject.h"
+#include "cli/connection.h"
 #include "cli/table.h"
 #include "cli/topic_list.h"
 
@@ -10,7 +10,7 @@
 static const char compatibility[] = "BACKWARD";
 
 /* One subject; *taken: whether the registry has it or would take it. False when the registry does not answer. */
-static bool handle(const struct connection *connection, struct registry *registry, const struct topic *topic, bool add, struct text_table *table, bool *taken,
+static bool handle(struct registry *registry, const struct topic *topic, bool add, struct text_table *table, bool *taken,
                    struct error *error) {
     char subject[SUBJECT_SIZE];
     uint32_t id = 0;
@@ -18,9 +18,10 @@ static bool handle(const struct connection *connection, struct registry *registr
     struct error why = {""};
     subject_of(topic->name, subject);
     enum registry_result result = registry_check_compatible(registry, subject, topic->type->schema, &compatible, &why);
+    if (result == REGISTRY_REFUSED) return error_set(error, "%s", why.text); /* the question itself: a password, a certificate */
     if (result == REGISTRY_FOUND && compatible && add) {
         result = registry_register(registry, subject, topic->type->schema, &id, &why);
-        if (result == REGISTRY_FOUND) result = subject_set_compatibility(connection, subject, compatibility, &why);
+        if (result == REGISTRY_FOUND) result = registry_set_compatibility(registry, subject, compatibility, &why);
     } else if (result == REGISTRY_FOUND && compatible) {
         result = registry_lookup_id(registry, subject, topic->type->schema, &id, &why);
     }
@@ -45,7 +46,7 @@ static bool handle_all(const struct connection *connection, const struct topic_l
     int refused = 0;
     for (size_t i = 0; ok && i < list->count; i++) {
         bool taken = true;
-        if (list->topics[i].type) ok = handle(connection, registry, &list->topics[i], add, table, &taken, error);
+        if (list->topics[i].type) ok = handle(registry, &list->topics[i], add, table, &taken, error);
         refused += !taken;
     }
     if (ok && !table_print(table, invocation->format, stdout)) ok = error_set(error, "out of memory");

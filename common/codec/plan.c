@@ -20,6 +20,7 @@ struct compiler {
     struct skipped *skipped;
     uint32_t skipped_count, skipped_capacity;
     struct error *error;
+    bool aliases_of_both;   /* the writer's too */
     char path[200];
 };
 
@@ -181,6 +182,22 @@ static const struct codec_field *field_named(const struct codec_type *record, co
     return NULL;
 }
 
+static bool has_alias(const struct codec_field *field, const char *name) {
+    for (uint32_t i = 0; i < field->alias_count; i++)
+        if (strcmp(field->aliases[i], name) == 0) return true;
+    return false;
+}
+
+/* The writer's fields that carry the name of one of ours as an alias. */
+static void pair_renamed(const struct codec_type *writer, const struct codec_type *reader, const struct codec_field **readers, bool *has_writer) {
+    for (uint32_t i = 0; i < reader->field_count; i++)
+        for (uint32_t j = 0; j < writer->field_count && !has_writer[i]; j++) {
+            if (readers[j] || !has_alias(&writer->fields[j], reader->fields[i].name)) continue;
+            readers[j] = &reader->fields[i];
+            has_writer[i] = true;
+        }
+}
+
 /* For each field of ours the writer's: of the same name, else of the first alias that is no other field's name. Fills readers[writer's field]. */
 static void pair_fields(const struct codec_type *writer, const struct codec_type *reader, const struct codec_field **readers, bool *has_writer) {
     for (uint32_t i = 0; i < reader->field_count; i++) {
@@ -218,6 +235,7 @@ static bool compile_record(struct compiler *compiler, const struct codec_type *w
     bool ok = readers && has_writer;
     if (!ok) error_set(compiler->error, "out of memory");
     else pair_fields(writer, reader, readers, has_writer);
+    if (ok && compiler->aliases_of_both) pair_renamed(writer, reader, readers, has_writer);
     for (uint32_t i = 0; ok && i < writer->field_count; i++) {
         size_t path = path_enter(compiler, writer->fields[i].name);
         const struct codec_type *from = writer->fields[i].slot.type;
@@ -395,7 +413,7 @@ static bool compile_skipped(struct compiler *compiler) {
 
 /* ---- the whole ---- */
 
-struct codec_plan *codec_plan_new(const struct codec_schema *writer, const struct codec_type *reader, struct error *error) {
+static struct codec_plan *plan_make(const struct codec_schema *writer, const struct codec_type *reader, bool aliases_of_both, struct error *error) {
     struct codec_plan *plan = calloc(1, sizeof *plan);
     if (!plan) {
         error_set(error, "out of memory");
@@ -403,7 +421,7 @@ struct codec_plan *codec_plan_new(const struct codec_schema *writer, const struc
     }
     arena_init(&plan->arena, 4096, PLAN_MEMORY_MAXIMUM);
     plan->reader = reader;
-    struct compiler compiler = {.plan = plan, .error = error};
+    struct compiler compiler = {.plan = plan, .error = error, .aliases_of_both = aliases_of_both};
     if (reader->name) path_enter(&compiler, reader->name);
     const struct codec_slot whole = {.type = reader};
     bool ok = base_of(reader) != CODEC_UNION || error_set(error, "%s: our outermost type is a union, which has no place for its branch", compiler.path);
@@ -412,6 +430,14 @@ struct codec_plan *codec_plan_new(const struct codec_schema *writer, const struc
     if (ok) return plan;
     codec_plan_free(plan);
     return NULL;
+}
+
+struct codec_plan *codec_plan_new(const struct codec_schema *writer, const struct codec_type *reader, struct error *error) {
+    return plan_make(writer, reader, false, error);
+}
+
+struct codec_plan *codec_plan_relative(const struct codec_schema *writer, const struct codec_type *reader, struct error *error) {
+    return plan_make(writer, reader, true, error);
 }
 
 struct codec_plan *codec_plan_own(const struct codec_type *type, struct error *error) {

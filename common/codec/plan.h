@@ -29,6 +29,9 @@ struct codec_plan;
 /* NULL with the reason, which names the field's path, when the writer's records can never be read as `reader`. The plan keeps `reader` but
  * not `writer`. Freed by codec_plan_free; records' default values (strings, arrays) point into it. Immutable: threads may share it. */
 struct codec_plan *codec_plan_new(const struct codec_schema *writer, const struct codec_type *reader, struct error *error) MUST_CHECK;
+/* The same for a writer that is another version of `reader`, older or newer: a field that the newer one has renamed is found by the alias that it carries, on
+ * whichever side that is. (The specification asks the reader's aliases only; then a version before the renaming would read defaults for what is there.) */
+struct codec_plan *codec_plan_relative(const struct codec_schema *writer, const struct codec_type *reader, struct error *error) MUST_CHECK;
 /* The plan for records written with the type's own schema: of our own state and outputs. */
 struct codec_plan *codec_plan_own(const struct codec_type *type, struct error *error) MUST_CHECK;
 void codec_plan_free(struct codec_plan *plan);

@@ -201,7 +201,7 @@ static enum registry_result ask_for_id(struct registry *registry, uint32_t id, i
     char path[64];
     snprintf(path, sizeof path, "schemas/ids/%" PRIu32, id);
     json_t *answer = NULL;
-    enum registry_result result = registry_http_call(&registry->http, path, NULL, deadline_ms, &answer, error);
+    enum registry_result result = registry_http_call(&registry->http, NULL, path, NULL, deadline_ms, &answer, error);
     if (result != REGISTRY_FOUND) return result;
     struct slice text;
     result = schema_text(answer, id, &text, error);
@@ -255,34 +255,52 @@ enum registry_result registry_verify(struct registry *registry, uint32_t id, str
 
 /* ---- subjects ---- */
 
-/* POST {"schema": "..."} to <before><subject><after>. */
-static enum registry_result post_schema(struct registry *registry, const char *before, const char *subject, const char *after, const char *schema,
-                                        json_t **answer, struct error *error) {
-    json_t *request = json_pack("{s:s}", "schema", schema);
-    char *body = request ? json_dumps(request, JSON_COMPACT) : NULL;
+/* Asks <before><subject><after>. */
+static enum registry_result ask_about(struct registry *registry, const char *method, const char *before, const char *subject, const char *after,
+                                      const char *body, json_t **answer, struct error *error) {
     char *escaped = curl_easy_escape(registry->http.curl, subject, 0);
     char path[900];
     enum registry_result result = REGISTRY_REFUSED;
-    if (!body || !escaped) error_set(error, "registry: the schema of %.100s is not UTF-8, or memory is out", subject);
+    if (!escaped) error_set(error, "out of memory");
     else if ((size_t)snprintf(path, sizeof path, "%s%s%s", before, escaped, after) >= sizeof path)
         error_set(error, "registry: the subject %.100s is too long", subject);
-    else result = registry_http_call(&registry->http, path, body, clock_monotonic_ms() + registry->http.timeout_ms, answer, error);
+    else result = registry_http_call(&registry->http, method, path, body, clock_monotonic_ms() + registry->http.timeout_ms, answer, error);
     curl_free(escaped);
-    free(body);
-    json_decref(request);
     if (result != REGISTRY_FOUND) error_prefix(error, "subject %.100s", subject);
     return result;
+}
+
+/* {"<name>": "<text>"} by the method to <before><subject><after>. */
+static enum registry_result send_text(struct registry *registry, const char *method, const char *before, const char *subject, const char *after,
+                                      const char *name, const char *text, json_t **answer, struct error *error) {
+    json_t *request = json_pack("{s:s}", name, text);
+    char *body = request ? json_dumps(request, JSON_COMPACT) : NULL;
+    enum registry_result result = REGISTRY_REFUSED;
+    if (body) result = ask_about(registry, method, before, subject, after, body, answer, error);
+    else error_set(error, "registry: the %s of %.100s is not UTF-8, or memory is out", name, subject);
+    free(body);
+    json_decref(request);
+    return result;
+}
+
+/* POST {"schema": "..."} to <before><subject><after>. */
+static enum registry_result post_schema(struct registry *registry, const char *before, const char *subject, const char *after, const char *schema,
+                                        json_t **answer, struct error *error) {
+    return send_text(registry, NULL, before, subject, after, "schema", schema, answer, error);
+}
+
+static bool id_of(const json_t *answer, const char *subject, uint32_t *id, struct error *error) {
+    const json_t *number = json_object_get(answer, "id");
+    if (!json_is_integer(number) || json_integer_value(number) < 0 || json_integer_value(number) > UINT32_MAX)
+        return error_set(error, "registry: the answer for subject %.100s has no id in it", subject);
+    *id = (uint32_t)json_integer_value(number);
+    return true;
 }
 
 /* The id of {"id": 7}, kept for the next start. */
 static enum registry_result take_id(struct registry *registry, const json_t *answer, const char *subject, const char *schema, uint32_t *id,
                                     struct error *error) {
-    const json_t *number = json_object_get(answer, "id");
-    if (!json_is_integer(number) || json_integer_value(number) < 0 || json_integer_value(number) > UINT32_MAX) {
-        error_set(error, "registry: the answer for subject %.100s has no id in it", subject);
-        return REGISTRY_UNREACHABLE;
-    }
-    *id = (uint32_t)json_integer_value(number);
+    if (!id_of(answer, subject, id, error)) return REGISTRY_UNREACHABLE;
     /* Our text may differ from the registered one in spaces and doc; that it is kept under the id is for schema_by_id to find out. */
     if (registry->directory && !registry_files_write_id(registry->directory, subject, schema, *id, error)) return REGISTRY_UNREACHABLE;
     if (remember_id(registry, subject, schema, *id)) return REGISTRY_FOUND;
@@ -314,6 +332,21 @@ enum registry_result registry_lookup_id(struct registry *registry, const char *s
     return ask_for_subject(registry, "", subject, schema, id, error);
 }
 
+enum registry_result registry_confirm(struct registry *registry, const char *subject, const char *schema, uint32_t id, struct error *error) {
+    json_t *answer = NULL;
+    enum registry_result result = post_schema(registry, "subjects/", subject, "", schema, &answer, error);
+    const json_t *number = json_object_get(answer, "id");
+    if (result == REGISTRY_FOUND && !json_is_integer(number)) {
+        error_set(error, "registry: the answer for subject %.100s has no id in it", subject);
+        result = REGISTRY_UNREACHABLE;
+    } else if (result == REGISTRY_FOUND && json_integer_value(number) != id) {
+        error_set(error, "subject %.100s: the registry has its schema under id %" JSON_INTEGER_FORMAT ", not %" PRIu32, subject, json_integer_value(number), id);
+        result = REGISTRY_UNKNOWN;
+    }
+    json_decref(answer);
+    return result;
+}
+
 enum registry_result registry_check_compatible(struct registry *registry, const char *subject, const char *schema, bool *compatible,
                                                struct error *error) {
     json_t *answer = NULL;
@@ -332,6 +365,27 @@ enum registry_result registry_check_compatible(struct registry *registry, const 
         error_set(error, "subject %.100s: not compatible with the latest version: %.380s", subject, messages ? messages : "no reason is given");
         free(messages);
     }
+    json_decref(answer);
+    return result;
+}
+
+enum registry_result registry_latest(struct registry *registry, const char *subject, uint32_t *id, struct slice *text, struct error *error) {
+    json_t *answer = NULL;
+    enum registry_result result = ask_about(registry, NULL, "subjects/", subject, "/versions/latest", NULL, &answer, error);
+    struct slice latest;
+    if (result == REGISTRY_FOUND && !id_of(answer, subject, id, error)) result = REGISTRY_UNREACHABLE;
+    if (result == REGISTRY_FOUND) result = schema_text(answer, *id, &latest, error);
+    if (result == REGISTRY_FOUND) result = keep(registry, *id, latest, error);
+    json_decref(answer);
+    if (result != REGISTRY_FOUND) return result;
+    const struct known_schema *schema = find_schema(registry, *id);
+    *text = (struct slice){schema->text, schema->length};
+    return REGISTRY_FOUND;
+}
+
+enum registry_result registry_set_compatibility(struct registry *registry, const char *subject, const char *level, struct error *error) {
+    json_t *answer = NULL;
+    enum registry_result result = send_text(registry, "PUT", "config/", subject, "", "compatibility", level, &answer, error);
     json_decref(answer);
     return result;
 }

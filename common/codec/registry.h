@@ -20,7 +20,7 @@ enum registry_result {
     REGISTRY_FOUND,       /* done */
     REGISTRY_UNKNOWN,     /* no such schema, subject or id */
     REGISTRY_UNREACHABLE, /* no answer, an answer of 5xx or nonsense: ask again later */
-    REGISTRY_REFUSED,     /* the registry says no, and will again: not allowed (401, 403), incompatible (409), not a schema (422) */
+    REGISTRY_REFUSED,     /* one side says no, and will again: not allowed (401, 403), incompatible (409), not a schema (422), a certificate */
     REGISTRY_NOT_AVRO,    /* there is such an id, but it is no Avro schema, or one with references to others */
     REGISTRY_CHANGED      /* another schema than the one known under this id: stop */
 };
@@ -41,7 +41,7 @@ struct registry_options {
 
 struct registry;
 
-/* NULL with the reason. Asks nothing yet. */
+/* NULL with the reason: a file of the options that is missing or is not what it should be is told here. Asks nothing yet. */
 struct registry *registry_new(const struct registry_options *options, struct error *error) MUST_CHECK;
 void registry_free(struct registry *registry);
 
@@ -54,6 +54,10 @@ enum registry_result registry_schema_by_id(struct registry *registry, uint32_t i
 /* Asks the registry itself and compares with what is known under the id: FOUND or CHANGED (or UNKNOWN: the registry has lost it). */
 enum registry_result registry_verify(struct registry *registry, uint32_t id, struct error *error) MUST_CHECK;
 
+/* Whether the registry itself, whatever is kept here, has the schema in the subject under that id: FOUND; UNKNOWN: it has none, or under another id. Says
+ * whether a registry that does not have some other id is to be believed, or is empty, or another one. */
+enum registry_result registry_confirm(struct registry *registry, const char *subject, const char *schema, uint32_t id, struct error *error) MUST_CHECK;
+
 /* Registers the schema under the subject (again: harmless, the same id) and keeps its id. */
 enum registry_result registry_register(struct registry *registry, const char *subject, const char *schema, uint32_t *id,
                                        struct error *error) MUST_CHECK;
@@ -65,4 +69,10 @@ enum registry_result registry_lookup_id(struct registry *registry, const char *s
 /* FOUND: *compatible says whether the schema may follow the subject's latest (a new subject: yes); *error then has the registry's reasons. */
 enum registry_result registry_check_compatible(struct registry *registry, const char *subject, const char *schema, bool *compatible,
                                                struct error *error) MUST_CHECK;
+
+/* The newest schema of the subject, asked for; it is kept under its id. The text is the client's, with a 0 behind it, until registry_free. */
+enum registry_result registry_latest(struct registry *registry, const char *subject, uint32_t *id, struct slice *text, struct error *error) MUST_CHECK;
+
+/* Sets the level that the subject's new schemas are checked with: BACKWARD, FULL, ... */
+enum registry_result registry_set_compatibility(struct registry *registry, const char *subject, const char *level, struct error *error) MUST_CHECK;
 #endif

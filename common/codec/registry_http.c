@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/codec/registry_tls.h"
 #include "common/platform/clock.h"
 
 bool registry_wait(uint32_t milliseconds, int64_t deadline_ms) {
@@ -45,8 +46,7 @@ static bool split_urls(struct registry_http *http, const char *text, struct erro
 
 static bool set_texts(struct registry_http *http, const struct registry_options *options) {
     const struct { CURLoption option; const char *value; } texts[] = {
-        {CURLOPT_USERNAME, options->user}, {CURLOPT_PASSWORD, options->password}, {CURLOPT_CAINFO, options->ca_file},
-        {CURLOPT_SSLCERT, options->certificate_file}, {CURLOPT_SSLKEY, options->key_file}};
+        {CURLOPT_USERNAME, options->user}, {CURLOPT_PASSWORD, options->password}};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         if (texts[i].value && curl_easy_setopt(http->curl, texts[i].option, texts[i].value) != CURLE_OK) return false;
     return true;
@@ -63,7 +63,9 @@ bool registry_http_open(struct registry_http *http, const struct registry_option
     struct curl_slist *second = http->headers
         ? curl_slist_append(http->headers, "Accept: application/vnd.schemaregistry.v1+json, application/json") : NULL;
     if (!http->curl || !second || !set_texts(http, options)) return error_set(error, "registry: the HTTP client cannot be made: out of memory");
+    if (!registry_tls_open(http->curl, options, error)) return false;
     curl_easy_setopt(http->curl, CURLOPT_HTTPHEADER, http->headers);
+    curl_easy_setopt(http->curl, CURLOPT_ERRORBUFFER, http->problem);
     curl_easy_setopt(http->curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(http->curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(options->connect_timeout_ms ? options->connect_timeout_ms : 2000));
     curl_easy_setopt(http->curl, CURLOPT_WRITEFUNCTION, take_answer);
@@ -95,8 +97,8 @@ static enum registry_result refused(const char *url, long status, const json_t *
     return status >= 500 || status == 408 || status == 429 || status < 400 ? REGISTRY_UNREACHABLE : REGISTRY_REFUSED;
 }
 
-static enum registry_result request_once(struct registry_http *http, const char *path, const char *body, int64_t left_ms, json_t **json,
-                                         struct error *error) {
+static enum registry_result request_once(struct registry_http *http, const char *method, const char *path, const char *body, int64_t left_ms,
+                                         json_t **json, struct error *error) {
     const char *base = http->urls[http->current];
     char url[1024];
     if ((size_t)snprintf(url, sizeof url, "%s/%s", base, path) >= sizeof url) {
@@ -111,9 +113,14 @@ static enum registry_result request_once(struct registry_http *http, const char 
         curl_easy_setopt(http->curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)strlen(body));
         curl_easy_setopt(http->curl, CURLOPT_POSTFIELDS, body);
     } else curl_easy_setopt(http->curl, CURLOPT_HTTPGET, 1L);
+    curl_easy_setopt(http->curl, CURLOPT_CUSTOMREQUEST, method); /* NULL: as the lines above say */
+    http->problem[0] = 0;
     CURLcode code = curl_easy_perform(http->curl);
+    const char *problem = http->problem[0] ? http->problem : curl_easy_strerror(code);
+    http->distrust = code != CURLE_OK && registry_tls_refused(code, problem, base, error);
+    if (http->distrust) return REGISTRY_REFUSED;
     if (code != CURLE_OK) {
-        error_set(error, "registry %s does not answer: %s", base, curl_easy_strerror(code));
+        error_set(error, "registry %s does not answer: %s", base, problem);
         return REGISTRY_UNREACHABLE;
     }
     long status = 0;
@@ -135,8 +142,8 @@ static enum registry_result request_once(struct registry_http *http, const char 
     return result;
 }
 
-enum registry_result registry_http_call(struct registry_http *http, const char *path, const char *body, int64_t deadline_ms, json_t **json,
-                                        struct error *error) {
+enum registry_result registry_http_call(struct registry_http *http, const char *method, const char *path, const char *body, int64_t deadline_ms,
+                                        json_t **json, struct error *error) {
     uint32_t backoff_ms = http->backoff_ms;
     for (uint32_t attempt = 1;; attempt++) {
         int64_t now = clock_monotonic_ms();
@@ -147,8 +154,9 @@ enum registry_result registry_http_call(struct registry_http *http, const char *
         /* With several registries a silent one must leave time for the next. */
         int64_t left = deadline_ms - now;
         if (http->url_count > 1 && attempt < http->attempts && left > 2) left /= 2;
-        enum registry_result result = request_once(http, path, body, left, json, error);
-        if (result != REGISTRY_UNREACHABLE) return result;
+        enum registry_result result = request_once(http, method, path, body, left, json, error);
+        /* One of several registries whose certificate has expired is like one that is down: ask the next. */
+        if (result != REGISTRY_UNREACHABLE && !(http->distrust && http->url_count > 1)) return result;
         http->current = (http->current + 1) % http->url_count;
         if (attempt >= http->attempts || !registry_wait(backoff_ms, deadline_ms)) return result;
         backoff_ms = backoff_ms > 5000 ? 10000 : backoff_ms * 2;

@@ -127,8 +127,20 @@ static bool keep(struct batch *batch, rd_kafka_message_t *message) {
     return true;
 }
 
+/* Nothing of the record is needed: it is let go at once. Where its time is not the broker's, somebody has changed the topic: it moves nothing. */
+static enum engine_result take_tick(struct batch *batch, struct task *task, int input, const rd_kafka_message_t *message, bool *again, struct error *error) {
+    rd_kafka_timestamp_type_t type;
+    int64_t time_ms = rd_kafka_message_timestamp(message, &type);
+    enum engine_result result = engine_tick(batch->engine, task, type == RD_KAFKA_TIMESTAMP_LOG_APPEND_TIME ? time_ms : 0, again, error);
+    if (result != ENGINE_DONE) return result;
+    batch->touched[task_partition(task)] = true;
+    if (!*again) rd_kafka_message_destroy(consumer_take(batch->options.consumer, input, task_partition(task)));
+    return ENGINE_DONE;
+}
+
 enum engine_result batch_take(struct batch *batch, struct task *task, int input, const rd_kafka_message_t *message, bool *again, struct error *error) {
     int32_t partition = task_partition(task);
+    if ((size_t)input + 1 == batch->options.topic_count) return take_tick(batch, task, input, message, again, error);
     struct engine_message taken = {
         .input = input, .partition = partition, .offset = message->offset, .timestamp_ms = rd_kafka_message_timestamp(message, NULL),
         .received_ms = clock_wall_ms(), .key = {message->key, message->key_len}, .value = {message->payload, message->len}};

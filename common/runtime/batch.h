@@ -16,7 +16,7 @@ struct batch;
 struct batch_options {
     struct producer *producer;
     struct consumer *consumer;
-    const char *const *topics;      /* the inputs */
+    const char *const *topics;      /* the inputs, the last of them the timers */
     size_t topic_count;
     int32_t partition_count;
 };
@@ -31,10 +31,10 @@ void batch_set_engine(struct batch *batch, struct engine *engine);
 bool batch_begin(struct batch *batch);
 /* Due releases of a task, a bounded piece; *moved: something was decided. */
 enum engine_result batch_step(struct batch *batch, struct task *task, bool *more, bool *moved, struct error *error);
-/* The record at the head of the task's input. */
+/* The record at the head of the task's input; of the timers it is a tick. */
 enum engine_result batch_take(struct batch *batch, struct task *task, int input, const rd_kafka_message_t *message, bool *again, struct error *error);
 
-bool batch_is_empty(const struct batch *batch);     /* nothing to commit */
+bool batch_is_empty(const struct batch *batch);     /* nothing to commit: nothing taken and nothing sent */
 size_t batch_records(const struct batch *batch), batch_bytes(const struct batch *batch);
 int64_t batch_age_ns(const struct batch *batch);
 /* What stopped the sink, for the log. */

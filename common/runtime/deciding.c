@@ -78,12 +78,9 @@ void deciding_read(struct decision *decision, bool from_parking) {
     }
     const struct codec_plan *plan = NULL;
     switch (engine->options.schemas.plan(engine->options.schemas.context, decision->input->type, schema_id, &plan, &error)) {
-    case SCHEMA_READABLE: engine->any_schema_known = true; break;
+    case SCHEMA_READABLE: break;
     case SCHEMA_UNREACHABLE: decision_fail(decision, ENGINE_WAIT, "%s", error.text);
-    case SCHEMA_UNKNOWN:
-        /* Not one id known: it is the registry that is wrong, not the records. */
-        if (!engine->any_schema_known) decision_fail(decision, ENGINE_WAIT, "the registry knows no schema id that was asked for, last %u: is it the right registry, and not an empty one?", schema_id);
-        report(decision, REASON_SCHEMA_UNKNOWN, "", "schema id %u", schema_id); return;
+    case SCHEMA_UNKNOWN: report(decision, REASON_SCHEMA_UNKNOWN, "", "schema id %u", schema_id); return;
     case SCHEMA_INCOMPATIBLE: report(decision, REASON_DECODE_FAILED, "", "schema id %u: %s", schema_id, error.text); return;
     }
     void *record = decision_alloc(decision, decision->input->type->size);

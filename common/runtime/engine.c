@@ -1,6 +1,7 @@
 /* engine: takes the records of a task in order, decides them, and seals and commits what came of them. See engine.h for the promises. */
 #include "common/runtime/engine.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -35,6 +36,7 @@ static bool outputs_make(struct engine *engine, struct error *error) {
     }
     for (int i = 0; i < INPUTS_MAXIMUM && processor->inputs[i].topic; i++)
         ok = ok && asprintf(&engine->dead_letters[i], "dlq.%s", processor->inputs[i].topic) > 0;
+    ok = ok && asprintf(&engine->timers, "kontor.%s.timers", processor->name) > 0;
     ok = ok && asprintf(&engine->changelog, "kontor.%s.changelog", processor->name) > 0;
     return ok || error_set(error, "out of memory");
 }
@@ -43,9 +45,7 @@ static bool stores_make(struct engine *engine, struct error *error) {
     engine->store_types[STORE_ENGINE] = &task_clock_type;
     engine->store_types[STORE_PARKED] = &parked_event_type;
     for (int i = 0; i < STORES_MAXIMUM && engine->processor->stores[i].name; i++) engine->store_types[STORE_FIRST + i] = engine->processor->stores[i].type;
-    for (int i = 0; i < STORE_LIMIT; i++)
-        if (engine->store_types[i] && !(engine->store_plans[i] = codec_plan_own(engine->store_types[i], error))) return false;
-    return true;
+    return layouts_open(engine, error);
 }
 
 void engine_tables(const struct processor *processor, const struct table *tables[MASTER_COUNT + 1]) {
@@ -67,6 +67,8 @@ void engine_outputs(const struct processor *processor, void (*visit)(void *conte
         snprintf(name, sizeof name, "dlq.%s", processor->inputs[i].topic);
         visit(context, name, NULL, false);
     }
+    snprintf(name, sizeof name, "kontor.%s.timers", processor->name);
+    visit(context, name, NULL, false);
     snprintf(name, sizeof name, "kontor.%s.changelog", processor->name);
     visit(context, name, NULL, false);
 }
@@ -94,7 +96,7 @@ bool engine_new(struct engine **made, const struct engine_options *options, stru
 
 void engine_free(struct engine *engine) {
     if (!engine) return;
-    for (int i = 0; i < STORE_LIMIT; i++) codec_plan_free(engine->store_plans[i]);
+    layouts_free(engine);
     for (int i = 0; i < OUTPUTS_MAXIMUM; i++) {
         free(engine->outputs[i].name);
         for (size_t k = 0; k < engine->per_erp[i].count; k++) free((char *)engine->per_erp[i].topics[k]);
@@ -106,6 +108,7 @@ void engine_free(struct engine *engine) {
     free(engine->held.name);
     free(engine->parked.name);
     free(engine->changelog);
+    free(engine->timers);
     for (int i = 0; i < INPUTS_MAXIMUM; i++) free(engine->dead_letters[i]);
     free(engine->overlay.slots);
     buffer_free(&engine->scratch);
@@ -118,53 +121,70 @@ void engine_free(struct engine *engine) {
 static const char clock_key[] = {STORE_ENGINE, 'c', 'l', 'o', 'c', 'k'}, header_key[] = {STORE_ENGINE, 'h', 'e', 'a', 'd', 'e', 'r'};
 
 /* What the task knows of itself, from its state; also after an abort. */
-static bool task_load(struct task *task, struct error *error) {
+static enum engine_result task_load(struct task *task, struct error *error) {
     struct engine *engine = task->engine;
     task->stream_time_ms = INT64_MIN;
     task->next_sequence = 1;
+    task->broker_time_ms = 0;
+    task->mark_count = 0;
     for (int i = 0; i < MASTER_COUNT; i++) task->table_offsets[i] = -1;
-    struct slice body;
+    struct state_value value;
     struct kept kept = {0};
-    enum state_result result = state_get(task->state, (struct slice){clock_key, sizeof clock_key}, &body, error);
-    if (result == STATE_FAILED) return false;
-    if (result == STATE_CORRUPT || (result == STATE_FOUND && overlay_decode(engine, STORE_ENGINE, body, &kept) != ENGINE_DONE))
-        return error_set(error, "partition %d: the task's clock cannot be read from the state", task->partition);
+    enum engine_result layouts = layouts_load(task, error);
+    if (layouts != ENGINE_DONE) return layouts;
+    enum state_result result = state_get(task->state, (struct slice){clock_key, sizeof clock_key}, &value, error);
+    if (result == STATE_FAILED) return ENGINE_REBUILD;
+    const bool nothing_recorded = task->layout_missing && task->layout == 1;   /* then there can be no values either */
+    if (result == STATE_CORRUPT || (result == STATE_FOUND && nothing_recorded) || (result == STATE_FOUND && overlay_decode(task, STORE_ENGINE, value, &kept) != ENGINE_DONE)) {
+        error_set(error, "partition %d: the task's clock cannot be read from the state", task->partition);
+        return ENGINE_REBUILD;
+    }
     const struct task_clock *clock = kept.object;
     task->swept_day = clock ? clock->swept : 0;
     task->sweep.running = false;
     if (clock) {
         task->stream_time_ms = clock->stream_time_ms;
         task->next_sequence = (uint64_t)clock->next_sequence;
+        task->broker_time_ms = clock->broker_time_ms;
+        for (; task->mark_count < clock->marks.count && task->mark_count < MARKS_MAXIMUM; task->mark_count++)
+            task->marks[task->mark_count] = (struct mark){.time_ms = clock->marks.items[task->mark_count]};
         for (size_t i = 0; i < clock->tables.count; i++)
             for (size_t t = 0; t < engine->table_count; t++)
                 if (slice_equal(clock->tables.items[i].table, slice_of(master_tables[engine->processor->tables[t]].name)))
                     task->table_offsets[t] = clock->tables.items[i].offset;
     }
-    task->header_missing = state_get(task->state, (struct slice){header_key, sizeof header_key}, &body, error) == STATE_ABSENT;
+    task->header_missing = state_get(task->state, (struct slice){header_key, sizeof header_key}, &value, error) == STATE_ABSENT;
     task->touched = false;
     arena_reset(&engine->arena);
-    return parking_load(task, error);
+    return parking_load(task, error) ? ENGINE_DONE : ENGINE_REBUILD;
 }
 
-bool task_open(struct task **made, struct engine *engine, int32_t partition, struct state *state, struct error *error) {
-    if (engine->batch_records) return error_set(error, "partition %d cannot be opened within a batch: a defect", partition);
+enum engine_result task_open(struct task **made, struct engine *engine, int32_t partition, struct state *state, struct error *error) {
+    if (engine->batch_records) {
+        error_set(error, "partition %d cannot be opened within a batch: a defect", partition);
+        return ENGINE_FATAL;
+    }
     overlay_reset(engine);   /* what a batch without records has looked up lies in the memory that loading takes */
     struct task *task = calloc(1, sizeof *task);
-    if (!task) return error_set(error, "out of memory");
+    if (!task) {
+        error_set(error, "out of memory");
+        return ENGINE_ABORT;
+    }
     task->engine = engine;
     task->partition = partition;
     task->state = state;
     task->last_trigger = &task->first_trigger;
     task->last_dirty = &task->first_dirty;
-    if (!task_load(task, error)) {
+    enum engine_result result = task_load(task, error);
+    if (result != ENGINE_DONE) {
         parking_free(task);
         free(task);
-        return false;
+        return result;
     }
     task->next = engine->tasks;
     engine->tasks = task;
     *made = task;
-    return true;
+    return ENGINE_DONE;
 }
 
 void task_close(struct task *task) {
@@ -205,8 +225,10 @@ static void clock_move(struct decision *decision) {
     task->touched = true;
 }
 
+enum parked_turn { TURN_AGAIN, TURN_EXPIRY, TURN_EXPIRY_BY_TICK };
+
 /* One of the parked events: decided anew or expired. */
-static enum engine_result parked_do(struct engine *engine, struct task *task, uint64_t sequence, bool expiry, struct error *error) {
+static enum engine_result parked_do(struct engine *engine, struct task *task, uint64_t sequence, enum parked_turn turn, struct error *error) {
     jmp_buf escape;
     struct decision decision;
     struct engine_message message = {0};
@@ -214,12 +236,15 @@ static enum engine_result parked_do(struct engine *engine, struct task *task, ui
     decision.escape = &escape;
     if (setjmp(escape)) return decision.failure;
     const struct parked_event *parked = parking_find(&decision, sequence);
-    if (!parked || (expiry && parked->status != PARKED_STATUS_WAITING)) return ENGINE_DONE;
+    if (!parked || (turn != TURN_AGAIN && parked->status != PARKED_STATUS_WAITING)) return ENGINE_DONE;
+    enum ticks_end end = turn == TURN_EXPIRY_BY_TICK ? ticks_is_over(task, sequence, parked) : TICKS_OVER;
+    if (end == TICKS_NO_MEMORY) { error_set(error, "out of memory for the events that wait"); return ENGINE_ABORT; }
+    if (end == TICKS_NOT_OVER) return ENGINE_DONE;
     deciding_message(parked, &decision, &message);
     decision_begin(&decision, engine, task, &message, error);
     decision.escape = &escape;
     task->touched = true;
-    if (expiry) deciding_expire(&decision, sequence, parked);
+    if (turn != TURN_AGAIN) deciding_expire(&decision, sequence, parked);
     else deciding_again(&decision, sequence, parked);
     engine->batch_records++;
     return ENGINE_DONE;
@@ -231,7 +256,7 @@ enum engine_result engine_step(struct engine *engine, struct task *task, bool *m
     for (int done = 0; done < STEP_SIZE; done++) {
         uint64_t sequence = parking_next(task);
         if (sequence == INDEX_NONE) return ENGINE_DONE;
-        enum engine_result result = parked_do(engine, task, sequence, false, error);
+        enum engine_result result = parked_do(engine, task, sequence, TURN_AGAIN, error);
         if (result != ENGINE_DONE) {
             /* Its trigger is gone: look everything up again, so that it is not forgotten. */
             task->look_all_up = task->opened = true;
@@ -256,7 +281,7 @@ enum engine_result engine_take(struct engine *engine, struct task *task, const s
     for (int done = 0; !poisoned; done++) {
         uint64_t sequence = parking_expired(task, decision.time_ms);
         if (sequence == INDEX_NONE) break;
-        enum engine_result result = parked_do(engine, task, sequence, true, error);
+        enum engine_result result = parked_do(engine, task, sequence, TURN_EXPIRY, error);
         if (result != ENGINE_DONE) return result == ENGINE_WAIT ? ENGINE_ABORT : result;   /* an abort puts the deadline back */
         if (done == EXPIRY_STEP) { *again = true; return ENGINE_DONE; }
     }
@@ -272,6 +297,32 @@ enum engine_result engine_take(struct engine *engine, struct task *task, const s
     }
     engine->batch_records++;
     return ENGINE_DONE;
+}
+
+enum engine_result engine_tick(struct engine *engine, struct task *task, int64_t broker_time_ms, bool *again, struct error *error) {
+    *again = false;
+    if (task->stream_time_ms > INT64_MIN) {   /* a task that has taken nothing yet has nothing that waits */
+        if (!ticks_move(task, broker_time_ms)) {
+            error_set(error, "out of memory for the events that wait");
+            return ENGINE_ABORT;
+        }
+        task->touched = true;
+        uint64_t sequence;
+        for (int done = 0; (sequence = ticks_expired(task)) != INDEX_NONE; done++) {
+            enum engine_result result = parked_do(engine, task, sequence, TURN_EXPIRY_BY_TICK, error);
+            if (result != ENGINE_DONE) return result == ENGINE_WAIT ? ENGINE_ABORT : result;   /* an abort puts the deadline back */
+            if (done == EXPIRY_STEP) { *again = true; return ENGINE_DONE; }
+        }
+        ticks_drop_marks(task);
+    }
+    engine->batch.ticks++;
+    engine->batch_records++;
+    return ENGINE_DONE;
+}
+
+enum engine_result engine_send_tick(struct engine *engine, struct task *task, struct error *error) {
+    const struct engine_output output = {.topic = engine->timers, .partition = task->partition, .value = SLICE("tick"), .task = task};
+    return engine->options.sink.send(engine->options.sink.context, &output, error) ? ENGINE_DONE : ENGINE_ABORT;
 }
 
 void engine_tables_changed(struct engine *engine) {
@@ -300,6 +351,10 @@ static void clock_put(struct decision *decision) {
     *clock = (struct task_clock){.stream_time_ms = task->stream_time_ms, .next_sequence = (int64_t)task->next_sequence, .swept = task->swept_day};
     clock->tables.items = offsets;
     clock->tables.count = engine->table_count;
+    clock->broker_time_ms = task->broker_time_ms;
+    clock->marks.items = decision_alloc(decision, (task->mark_count + 1) * sizeof *clock->marks.items);
+    clock->marks.count = task->mark_count;
+    for (size_t i = 0; i < task->mark_count; i++) clock->marks.items[i] = task->marks[i].time_ms;
     overlay_put(overlay_find(decision, STORE_ENGINE, (struct slice){clock_key + 1, sizeof clock_key - 1}), clock);
 }
 
@@ -318,17 +373,28 @@ static enum engine_result clocks_put(struct engine *engine, struct error *error)
     return ENGINE_DONE;
 }
 
-/* The changelog says in its first record of a partition what it is; restore checks it. */
+/* A record of text: its seal names no layout. */
+static bool text_send(struct engine *engine, struct task *task, struct slice key, struct slice text, struct slice *sealed, struct error *error) {
+    char *value = arena_alloc(&engine->arena, STATE_SEAL_SIZE + text.length), *kept_key = arena_copy(&engine->arena, key.data, key.length);
+    if (!value || !kept_key) return error_set(error, "out of batch memory");
+    memcpy(value + STATE_SEAL_SIZE, text.data, text.length);
+    state_seal(value, STATE_SEAL_SIZE + text.length, key, 0);
+    *sealed = (struct slice){value, STATE_SEAL_SIZE + text.length};
+    return changelog_send(engine, task, (struct slice){kept_key, key.length}, *sealed, error);
+}
+
+/* The changelog says in its first record of a partition what it is, and which: restore checks it. */
 static bool header_send(struct engine *engine, struct task *task, struct error *error) {
-    char text[128], *sealed;
-    int length = snprintf(text, sizeof text, "format=%d partitions=%d partitioner=murmur2 layout=%u", STATE_FORMAT, engine->options.partition_count, engine->processor->layout_version);
-    size_t whole = STATE_SEAL_SIZE + (size_t)length;
-    if (!(sealed = arena_alloc(&engine->arena, whole))) return error_set(error, "out of batch memory");
-    memcpy(sealed + STATE_SEAL_SIZE, text, (size_t)length);
-    const struct slice key = {header_key, sizeof header_key};
-    state_seal(sealed, whole, key, (uint8_t)engine->processor->layout_version);
-    task->header = (struct slice){sealed, whole};
-    return changelog_send(engine, task, key, task->header, error);
+    char text[160];
+    uint64_t id = engine->options.new_id ? engine->options.new_id() : 0;
+    int length = snprintf(text, sizeof text, "format=%d partitions=%d partitioner=murmur2 version=%.31s id=%016" PRIx64, STATE_FORMAT, engine->options.partition_count,
+                          engine->options.version, id);
+    return text_send(engine, task, (struct slice){header_key, sizeof header_key}, (struct slice){text, (size_t)length}, &task->header, error);
+}
+
+static bool layout_send(struct engine *engine, struct task *task, struct error *error) {
+    char key[LAYOUT_KEY_SIZE];
+    return text_send(engine, task, layouts_key(task, key), layouts_text(task), &task->layout_record, error);
 }
 
 enum engine_result engine_seal(struct engine *engine, struct error *error) {
@@ -336,7 +402,7 @@ enum engine_result engine_seal(struct engine *engine, struct error *error) {
     if (result != ENGINE_DONE) return result;
     if ((result = overlay_seal(engine, error)) != ENGINE_DONE) return result;
     for (struct task *task = engine->tasks; task; task = task->next)
-        if (task->touched && task->header_missing && !header_send(engine, task, error)) return ENGINE_ABORT;
+        if (task->touched && ((task->header_missing && !header_send(engine, task, error)) || (task->layout_missing && !layout_send(engine, task, error)))) return ENGINE_ABORT;
     for (struct task *task = engine->tasks; task; task = task->next)
         for (struct overlay_entry *entry = task->first_dirty; entry; entry = entry->next_dirty)
             if (!changelog_send(engine, task, entry->key, entry->sealed, error)) return ENGINE_ABORT;
@@ -346,13 +412,16 @@ enum engine_result engine_seal(struct engine *engine, struct error *error) {
 /* Kafka has committed: nothing may fail for want of batch memory any more. */
 static bool task_commit(struct task *task, struct state_position at, struct error *error) {
     size_t count = 0;
-    struct state_change *changes = malloc((task->dirty_count + 1) * sizeof *changes);
+    char key[LAYOUT_KEY_SIZE];
+    struct state_change *changes = malloc((task->dirty_count + 2) * sizeof *changes);
     if (!changes) return error_set(error, "partition %d: out of memory", task->partition);
     for (const struct overlay_entry *entry = task->first_dirty; entry; entry = entry->next_dirty) changes[count++] = (struct state_change){entry->key, entry->sealed};
     if (task->header.length) changes[count++] = (struct state_change){{header_key, sizeof header_key}, task->header};
+    if (task->layout_record.length) changes[count++] = (struct state_change){layouts_key(task, key), task->layout_record};
     bool ok = state_apply(task->state, changes, count, at, false, error) || error_prefix(error, "partition %d", task->partition);
     free(changes);
     if (task->header.length) task->header_missing = false;
+    if (task->layout_record.length) task->layout_missing = false;
     task->touched = false;
     return ok;
 }
@@ -366,6 +435,7 @@ bool engine_commit(struct engine *engine, struct state_position (*at)(void *cont
     engine->committed.journals += engine->batch.journals;
     engine->committed.released += engine->batch.released;
     engine->committed.expired += engine->batch.expired;
+    engine->committed.ticks += engine->batch.ticks;
     memset(&engine->batch, 0, sizeof engine->batch);
     engine->batch_records = 0;
     overlay_reset(engine);
@@ -377,6 +447,6 @@ bool engine_abort(struct engine *engine, struct error *error) {
     engine->batch_records = 0;
     overlay_reset(engine);
     for (struct task *task = engine->tasks; task; task = task->next)
-        if (!task_load(task, error)) return false;
+        if (task_load(task, error) != ENGINE_DONE) return false;
     return true;
 }

@@ -50,7 +50,12 @@ struct engine_sink {
 };
 
 /* What became of a writer's schema id. */
-enum schema_answer { SCHEMA_READABLE, SCHEMA_INCOMPATIBLE, SCHEMA_UNKNOWN, SCHEMA_UNREACHABLE };
+enum schema_answer {
+    SCHEMA_READABLE,
+    SCHEMA_INCOMPATIBLE,
+    SCHEMA_UNKNOWN,     /* there is none: the record is to blame */
+    SCHEMA_UNREACHABLE  /* no answer, or one of a registry that knows nothing of us: the record is not to blame */
+};
 
 /* Where schemas come from: the registry with its caches (registry-backed: codec/reader.h), or the test driver. */
 struct engine_schemas {
@@ -64,6 +69,7 @@ struct engine_schemas {
 struct engine_options {
     const struct processor *processor;
     const char *version;                /* of the software, for the DLQ headers */
+    uint64_t (*new_id)(void);           /* for a changelog that begins: never the same twice; NULL: 0 */
     struct engine_schemas schemas;
     struct tables *tables;              /* opened with engine_tables() of the processor */
     struct engine_sink sink;
@@ -91,8 +97,9 @@ enum engine_result {
     ENGINE_FATAL        /* stop */
 };
 
-/* A task over an opened and restored state, not while a batch has records. The state stays the caller's. Loads what waits; looks all missing keys up at the first engine_step. */
-MUST_CHECK bool task_open(struct task **task, struct engine *engine, int32_t partition, struct state *state, struct error *error);
+/* A task over an opened and restored state, not while a batch has records. The state stays the caller's. Loads what waits; looks all missing keys up at the first engine_step.
+ * ENGINE_REBUILD: the state is damaged. ENGINE_FATAL: it was written by a version of the processor whose values this one cannot read. */
+MUST_CHECK enum engine_result task_open(struct task **task, struct engine *engine, int32_t partition, struct state *state, struct error *error);
 void task_close(struct task *task);
 int32_t task_partition(const struct task *task);
 struct state *task_state(struct task *task);
@@ -104,6 +111,13 @@ enum engine_result engine_step(struct engine *engine, struct task *task, bool *m
 /* Decides one record, after the waits whose limit its time has reached. Call it only when engine_step says there is no more. When *again is true the
  * record was not taken yet (a bounded piece of expiry came before it): seal or go on, then give it again. */
 enum engine_result engine_take(struct engine *engine, struct task *task, const struct engine_message *message, bool *again, struct error *error);
+/* A tick of the broker's time: ends waits whose limit has been over by it. *again as above. Ticks are taken from kontor.<processor>.timers, in their turn
+ * behind the declared inputs; what is in them does not count. broker_time_ms: when the broker appended it. */
+enum engine_result engine_tick(struct engine *engine, struct task *task, int64_t broker_time_ms, bool *again, struct error *error);
+/* Whether a tick is wanted: something waits that no tick has counted yet, or whose limit should be over by a clock that shows now_ms. That clock decides
+ * nothing else. engine_send_tick gives one to the sink, as an output of the batch. */
+bool task_wants_tick(const struct task *task, int64_t now_ms);
+enum engine_result engine_send_tick(struct engine *engine, struct task *task, struct error *error);
 /* A table changed: the tasks look their missing keys up at the next engine_step. */
 void engine_tables_changed(struct engine *engine);
 
@@ -122,7 +136,7 @@ MUST_CHECK bool engine_abort(struct engine *engine, struct error *error);
 struct engine_counts {
     uint64_t outcomes[6];                   /* accepted duplicate rejected held parked poison, as first decided or released */
     uint64_t reasons[REASON_COUNT];
-    uint64_t journals, released, expired;
+    uint64_t journals, released, expired, ticks;
 };
 enum { OUTCOME_ACCEPTED, OUTCOME_DUPLICATE, OUTCOME_REJECTED, OUTCOME_HELD, OUTCOME_PARKED, OUTCOME_POISON, OUTCOME_COUNT };
 extern const char *const outcome_names[OUTCOME_COUNT];
@@ -130,6 +144,6 @@ const struct engine_counts *engine_counts(const struct engine *engine);
 struct task_waiting { uint64_t parked, held, behind; int64_t oldest_ms; int64_t stream_time_ms; };
 struct task_waiting task_waiting(const struct task *task);
 
-/* Every output topic of the processor but the per-ERP suffixes: declared outputs, acknowledgments, exceptions, DLQ of each input, changelog. Calls visit. */
+/* Every output topic of the processor but the per-ERP suffixes: declared outputs, acknowledgments, exceptions, DLQ of each input, timers, changelog. Calls visit. */
 void engine_outputs(const struct processor *processor, void (*visit)(void *context, const char *topic, const struct codec_type *type, bool per_erp), void *context);
 #endif

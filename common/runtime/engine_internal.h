@@ -1,5 +1,6 @@
 /* engine_internal: what the files of the engine share: engine.c (taking and sealing), deciding.c (one event), decision.c (what a decide function asks and answers),
- * overlay.c (the batch's state), parking.c (what waits), conclude.c (from verdict to outputs). */
+ * overlay.c (the batch's state), layouts.c (with which schemas it was written), parking.c (what waits), ticks.c (how long by the broker's time), conclude.c
+ * (from verdict to outputs). */
 #ifndef KONTOR_RUNTIME_ENGINE_INTERNAL_H
 #define KONTOR_RUNTIME_ENGINE_INTERNAL_H
 #include <setjmp.h>
@@ -14,7 +15,8 @@
 
 /* Stores of the engine; the processor's first is STORE_FIRST on the wire, 0 in its declaration. */
 enum { STORE_ENGINE = 0, STORE_PARKED = 1, STORE_FIRST = 2, STORE_LIMIT = STORE_FIRST + STORES_MAXIMUM };
-enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 16, EVENT_IDS_MAXIMUM = 256, STEP_SIZE = 64 };
+enum { LAYOUT_KEY_SIZE = 8, LAYOUT_LIMIT = 256 };
+enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 16, EVENT_IDS_MAXIMUM = 256, MARKS_MAXIMUM = 64, STEP_SIZE = 64 };
 
 /* The day of a moment, in UTC, since 1970. */
 static inline int32_t utc_day(int64_t time_ms) {
@@ -54,15 +56,30 @@ struct overlay {
 /* ---- parking: what waits, in memory ---- */
 
 struct parked_deadline { int64_t at_ms; uint64_t sequence; };
+struct deadlines { struct parked_deadline *items; size_t count, capacity; };    /* a heap, the earliest first; entries of what left are dropped when they come up */
+struct unmarked { uint64_t sequence; int64_t limit_ms; };
 struct parking {
     struct index by_document, by_missing;
-    struct parked_deadline *deadlines;  /* a heap, the earliest first; entries of what left are dropped when they come up */
-    size_t deadline_count, deadline_capacity;
+    struct deadlines by_stream, by_broker;      /* in stream time; in the broker's, of what has a mark */
+    struct unmarked *unmarked;                  /* what had no mark when it began to wait; some may have left */
+    size_t unmarked_count, unmarked_capacity;
+    uint64_t unmarked_waiting;                  /* ... so many have not */
     struct task_waiting counts;
 };
 
+/* The time of a tick, and how many events wait whose limit is counted from it. */
+struct mark { int64_t time_ms; uint64_t waiting; };
+
 /* What is to be decided anew: the events under a key of an index, from a sequence number on. */
 struct trigger { struct trigger *next; bool document; uint64_t from; size_t length; char key[]; };
+
+/* How the values with one version byte are read: a plan for each store, NULL where the layout has none. */
+struct layout {
+    struct layout *next;
+    struct buffer text;
+    const struct codec_plan *plans[STORE_LIMIT];
+    struct codec_plan *made[STORE_LIMIT];   /* those that are this layout's own */
+};
 
 struct task {
     struct task *next;
@@ -73,6 +90,9 @@ struct task {
     int32_t swept_day;          /* 0: not yet */
     struct { bool running; size_t length; char from[STATE_KEY_MAXIMUM]; } sweep;
     uint64_t next_sequence;
+    int64_t broker_time_ms;     /* of the newest tick; 0: there was none */
+    struct mark marks[MARKS_MAXIMUM];   /* ascending */
+    size_t mark_count;
     int64_t table_offsets[MASTER_COUNT];
     struct parking parking;
     struct trigger *first_trigger, **last_trigger;
@@ -81,6 +101,10 @@ struct task {
     bool touched;               /* the batch has something of it */
     bool header_missing;        /* the changelog has no header yet */
     struct slice header;        /* ... and this one is on its way */
+    const struct layout *layouts[LAYOUT_LIMIT];     /* by version byte */
+    uint8_t layout;             /* ours */
+    bool layout_missing;        /* the state has no record of it yet */
+    struct slice layout_record; /* ... and this one is on its way */
     struct overlay_entry *first_dirty, **last_dirty;    /* what the batch has changed */
     size_t dirty_count;
 };
@@ -91,10 +115,10 @@ struct engine {
     struct engine_options options;
     const struct processor *processor;
     const struct codec_type *store_types[STORE_LIMIT];
-    struct codec_plan *store_plans[STORE_LIMIT];
+    struct layout *layouts, *own_layout;    /* all that were met, the newest first */
     struct { struct slice *erps; const char **topics; size_t count; } per_erp[OUTPUTS_MAXIMUM];
     struct output_topic outputs[OUTPUTS_MAXIMUM], acknowledgments, rejected, held, parked;
-    char *changelog, *dead_letters[INPUTS_MAXIMUM];
+    char *changelog, *timers, *dead_letters[INPUTS_MAXIMUM];
     int table_positions[MASTER_COUNT];      /* master -> position in options.tables, -1: not declared */
     size_t table_count;
     struct task *tasks;
@@ -104,7 +128,6 @@ struct engine {
     uint64_t batch_records;
     struct engine_counts committed, batch;
     uint32_t flood_seen, flood_poison;
-    bool any_schema_known;
 };
 
 /* ---- decision ---- */
@@ -159,8 +182,17 @@ const void *overlay_object(const struct overlay_entry *entry);
 void overlay_sweep(struct decision *decision);
 MUST_CHECK enum engine_result overlay_seal(struct engine *engine, struct error *error);
 void overlay_reset(struct engine *engine);
-/* The body of a sealed value. ENGINE_REBUILD: it cannot be read; ENGINE_ABORT: memory is out. */
-MUST_CHECK enum engine_result overlay_decode(struct engine *engine, int wire_store, struct slice body, struct kept *kept);
+/* A value of the task's state. ENGINE_REBUILD: it cannot be read; ENGINE_ABORT: memory is out. */
+MUST_CHECK enum engine_result overlay_decode(const struct task *task, int wire_store, struct state_value value, struct kept *kept);
+
+/* ---- layouts.c ---- */
+MUST_CHECK bool layouts_open(struct engine *engine, struct error *error);
+void layouts_free(struct engine *engine);
+/* The layouts that the task's state was written with, and the number of ours. ENGINE_FATAL: values of one cannot be read by this program; ENGINE_REBUILD: damage. */
+MUST_CHECK enum engine_result layouts_load(struct task *task, struct error *error);
+/* Key and body of the record of ours. */
+struct slice layouts_key(const struct task *task, char bytes[LAYOUT_KEY_SIZE]);
+struct slice layouts_text(const struct task *task);
 
 /* ---- parking.c ---- */
 MUST_CHECK bool parking_load(struct task *task, struct error *error);
@@ -178,6 +210,21 @@ MUST_CHECK bool parking_look_up(struct task *task, struct error *error);
 uint64_t parking_next(struct task *task);
 /* The next event whose deadline is at or before the time, or INDEX_NONE. */
 uint64_t parking_expired(struct task *task, int64_t time_ms);
+MUST_CHECK bool deadlines_push(struct deadlines *deadlines, struct parked_deadline deadline);
+/* Takes the earliest out if it is at or before the time; its event may have left or be held meanwhile. INDEX_NONE: none is. */
+uint64_t deadlines_pop_until(struct deadlines *deadlines, int64_t time_ms);
+
+/* ---- ticks.c ---- */
+/* An event waits, or no longer does: as its record has it. */
+MUST_CHECK bool ticks_wait(struct task *task, uint64_t sequence, const struct parked_event *parked);
+void ticks_leave(struct task *task, const struct parked_event *parked);
+/* A tick: the broker's clock moves, never back, and what had no mark gets one. False: memory is out, the batch is to be aborted. */
+MUST_CHECK bool ticks_move(struct task *task, int64_t broker_time_ms);
+/* The next event whose limit may have ended by the broker's clock, or INDEX_NONE; ticks_is_over says whether it has. */
+uint64_t ticks_expired(struct task *task);
+enum ticks_end { TICKS_OVER, TICKS_NOT_OVER, TICKS_NO_MEMORY };
+enum ticks_end ticks_is_over(struct task *task, uint64_t sequence, const struct parked_event *parked);
+void ticks_drop_marks(struct task *task);
 
 /* ---- deciding.c ---- */
 /* Bytes to record and envelope, and whether they are to be trusted; what is not is reported as poison. */

@@ -6,6 +6,7 @@
 
 #include "common/platform/clock.h"
 #include "common/platform/log.h"
+#include "common/runtime/schemas.h"
 
 enum { LOAD_MAXIMUM = 4000, FOLLOW_MAXIMUM = 500, RECORD_MEMORY = 16 << 20, RETRY_MS = 500 };
 
@@ -26,7 +27,6 @@ struct follow {
     rd_kafka_message_t *messages[LOAD_MAXIMUM];
     size_t message_count, next;     /* what was read and not taken yet */
     int64_t retry_ms;
-    bool any_schema_known;
     struct error reason;
 };
 
@@ -99,12 +99,11 @@ static enum taken put(struct follow *follow, size_t index, const rd_kafka_messag
         if (!record) { error_set(error, "out of memory"); return TAKEN_FATAL; }
         enum codec_reader_result read = codec_reader_decode(table->reader, message->payload, message->len, &follow->arena, record, &why);
         if (read == CODEC_READER_REGISTRY_CHANGED) { *error = why; return TAKEN_FATAL; }
-        bool blind = read == CODEC_READER_SCHEMA_UNKNOWN && !follow->any_schema_known;
+        bool blind = read == CODEC_READER_SCHEMA_UNKNOWN && !schemas_registry_is_right(follow->options.schemas, &why);
         if (read == CODEC_READER_REGISTRY_UNREACHABLE || blind) {
             error_set(&follow->reason, "%s: %.400s", table->topic, why.text);
             return TAKEN_WAIT;
         }
-        follow->any_schema_known |= read == CODEC_READER_OK;
         result = tables_put(follow->options.tables, index, key, read == CODEC_READER_OK ? record : NULL, why.text, message->offset, error);
     }
     if (result == TABLE_PUT_FAILED) return TAKEN_FATAL;

@@ -1,7 +1,7 @@
 /* follow: keeps an instance's tables up with their master.<table> topics: reads the tail at start, then follows, a bounded piece between two batches.
  *
- * A master topic has one partition. A record that cannot be decoded makes its key stale (tables.h); a registry that does not answer, or that knows no
- * schema at all, makes the follower wait: the record is not to blame. One thread. */
+ * A master topic has one partition. A record that cannot be decoded makes its key stale (tables.h); a registry that does not answer, or that
+ * does not know our own schemas either, makes the follower wait: the record is not to blame. One thread. */
 #ifndef KONTOR_RUNTIME_FOLLOW_H
 #define KONTOR_RUNTIME_FOLLOW_H
 #include "common/codec/reader.h"
@@ -10,12 +10,14 @@
 #include "common/tables/tables.h"
 
 struct follow;
+struct schemas;
 
 struct follow_options {
     struct tail *tail;
     struct tables *tables;
     const struct table *const *list;    /* as given to tables_open, NULL behind the last */
     struct registry *registry;
+    struct schemas *schemas;            /* asked whether the registry is right */
     const char *dir;                    /* of the tables, for messages */
 };
 /* What options point to must outlive it. */

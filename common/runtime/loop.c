@@ -4,6 +4,7 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/random.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -25,8 +26,10 @@ enum {
 
 struct loop {
     const struct loop_options *options;
-    const char *topics[INPUTS_MAXIMUM];
+    const char *topics[INPUTS_MAXIMUM + 1];     /* the declared inputs, then the timers */
+    char timers[TOPIC_NAME_MAXIMUM];
     size_t topic_count;
+    int64_t *ticked_ms;         /* by partition: when a tick of the task was last sent or taken */
     struct consumer *consumer;
     struct producer *producer;
     struct batch *batch;
@@ -53,18 +56,24 @@ static bool make_clients(struct loop *loop, const char **outputs, struct error *
     return producer_open(&loop->producer, &producer, error) && consumer_open(&loop->consumer, &consumer, error);
 }
 
+static uint64_t new_id(void) {
+    uint64_t id;
+    if (getrandom(&id, sizeof id, 0) == (ssize_t)sizeof id) return id;
+    return (uint64_t)clock_wall_ms() << 20 ^ (uint64_t)getpid();    /* of a signal: as good as never */
+}
+
 static bool make_engine(struct loop *loop, struct error *error) {
     const struct loop_options *o = loop->options;
     const struct batch_options batch = {loop->producer, loop->consumer, loop->topics, loop->topic_count, o->topics->partition_count};
     if (!batch_new(&loop->batch, &batch, error)) return false;
     const struct engine_options engine = {
-        .processor = o->processor, .version = o->version, .schemas = schemas_for_engine(o->schemas), .tables = o->tables, .sink = batch_sink(loop->batch),
+        .processor = o->processor, .version = o->version, .new_id = new_id, .schemas = schemas_for_engine(o->schemas), .tables = o->tables, .sink = batch_sink(loop->batch),
         .partition_count = o->topics->partition_count, .batch_memory = (size_t)o->batch_memory, .erps = o->topics->erps, .wait_limit_ms = o->wait_limit_ms,
         .keep_event_ids_days = o->keep_event_ids_days, .keep_documents_days = o->keep_documents_days,
         .flood_window = o->flood_window, .flood_percent = o->flood_percent};
     if (!engine_new(&loop->engine, &engine, error)) return false;
     batch_set_engine(loop->batch, loop->engine);
-    const struct follow_options follow = {o->tail, o->tables, o->table_list, o->registry, o->tables_dir};
+    const struct follow_options follow = {o->tail, o->tables, o->table_list, o->registry, o->schemas, o->tables_dir};
     if (!follow_open(&loop->follow, &follow, error)) return false;
     size_t table_count = 0;
     while (o->table_list[table_count]) table_count++;
@@ -84,6 +93,7 @@ static void loop_close(struct loop *loop) {
     follow_close(loop->follow);
     engine_free(loop->engine);
     report_close(loop->report);
+    free(loop->ticked_ms);
 }
 
 /* ---- between batches ---- */
@@ -133,15 +143,20 @@ static bool is_full(const struct loop *loop) {
            batch_age_ns(loop->batch) >= o->batch_ms * 1000000 || engine_full(loop->engine);
 }
 
-/* The input whose record is the task's next, or -1: none, or one may still come that stands before it. */
-static int next_input(struct loop *loop, int32_t partition, const rd_kafka_message_t **message) {
+static bool is_timers(const struct loop *loop, int input) { return (size_t)input + 1 == loop->topic_count; }
+
+/* The input whose record is the task's next, or -1: none, or one may still come that stands before it. *no_ticks: the timers were at their end a moment ago and
+ * are not asked again; nearly always they are, and it would cost something for each record. */
+static int next_input(struct loop *loop, int32_t partition, bool *no_ticks, const rd_kafka_message_t **message) {
     int input = -1;
     int64_t least = 0, now = clock_wall_ms();
     bool waits = false;
     for (int i = 0; i < (int)loop->topic_count; i++) {
         const rd_kafka_message_t *head;
+        if (is_timers(loop, i) && *no_ticks) continue;
         enum consumer_head result = consumer_head(loop->consumer, i, partition, &head);
         if (result == HEAD_WAIT) waits = true;
+        if (is_timers(loop, i)) *no_ticks = result == HEAD_END;
         if (result != HEAD_RECORD) continue;
         int64_t time = rd_kafka_message_timestamp(head, NULL);
         if (time > now) time = now;     /* as the engine clamps it */
@@ -156,17 +171,19 @@ static int next_input(struct loop *loop, int32_t partition, const rd_kafka_messa
 /* Releases, then records, until the task has no more, had its share, or the batch is full. */
 static enum engine_result work(struct loop *loop, struct task *task, bool *moved, struct error *error) {
     int32_t partition = task_partition(task);
+    bool no_ticks = false;
     for (int taken = 0; taken < TASK_RECORDS && !is_full(loop);) {
         bool more = false, again = false;
         enum engine_result result = batch_step(loop->batch, task, &more, moved, error);
         if (result != ENGINE_DONE) return result;
         if (more) continue;
         const rd_kafka_message_t *message = NULL;
-        int input = next_input(loop, partition, &message);
+        int input = next_input(loop, partition, &no_ticks, &message);
         if (input < 0) break;
         result = batch_take(loop->batch, task, input, message, &again, error);
         if (result != ENGINE_DONE) return result;
         *moved = true;
+        if (is_timers(loop, input)) loop->ticked_ms[partition] = clock_monotonic_ms();
         if (!again) taken++;
     }
     return ENGINE_DONE;
@@ -218,6 +235,19 @@ static enum step collect(struct loop *loop, struct abort_cause *abort, struct fa
     return STEP_DONE;
 }
 
+/* Ticks for the tasks where something waits that needs one. The clock here only says when to ask: what counts is the broker's time of the tick. */
+static enum step send_ticks(struct loop *loop, struct abort_cause *abort) {
+    int64_t now = clock_monotonic_ms(), wall = clock_wall_ms();
+    for (int32_t p = 0; p < loop->options->topics->partition_count; p++) {
+        struct task *task = tasks_ready(loop->tasks, p);
+        if (!task || now - loop->ticked_ms[p] < loop->options->timers_interval_ms || !task_wants_tick(task, wall)) continue;
+        struct error error = {{0}};
+        loop->ticked_ms[p] = now;
+        if (engine_send_tick(loop->engine, task, &error) != ENGINE_DONE) return abort_because(abort, "%s: %.400s", loop->timers, error.text);
+    }
+    return STEP_DONE;
+}
+
 static void abort_batch(struct loop *loop, const struct abort_cause *cause) {
     struct error error;
     log_warning("batch_aborted", "%s; going back to the committed offsets", cause->error.text);
@@ -232,6 +262,7 @@ static enum step run_batch(struct loop *loop, bool *moved, struct fatal_cause *f
     struct abort_cause abort;
     if (!batch_begin(loop->batch)) return STEP_DONE;
     enum step step = collect(loop, &abort, fatal);
+    if (step == STEP_DONE && !loop->paused.text[0]) step = send_ticks(loop, &abort);
     if (step == STEP_DONE && batch_is_empty(loop->batch)) {
         batch_cancel(loop->batch);
         return STEP_DONE;
@@ -282,8 +313,9 @@ static enum step turn(struct loop *loop, struct fatal_cause *fatal) {
         step = run_batch(loop, &moved, fatal);
     }
     if (step != STEP_DONE) return step;
-    report_refresh(loop->report, loop->producer_ready && !loop->rewind, loop->paused.text);
-    if (!moved) sleep_a_while(loop, !may_take(loop) && !loop->paused.text[0]);
+    /* A long sleep is for when /readyz says how it is. */
+    bool told = report_refresh(loop->report, loop->producer_ready && !loop->rewind, loop->paused.text);
+    if (!moved) sleep_a_while(loop, !told || (!may_take(loop) && !loop->paused.text[0]));
     return STEP_DONE;
 }
 
@@ -291,10 +323,12 @@ enum step loop_run(const struct loop_options *options, struct fatal_cause *fatal
     struct loop loop = {.options = options};
     const char *outputs[TOPIC_NAMES_MAXIMUM + 1];
     enum step step = STEP_DONE;
-    for (; loop.topic_count < INPUTS_MAXIMUM && options->processor->inputs[loop.topic_count].topic; loop.topic_count++)
-        loop.topics[loop.topic_count] = options->processor->inputs[loop.topic_count].topic;
     struct error error;
-    if (!make_clients(&loop, outputs, &error) || !make_engine(&loop, &error)) step = fatal_because(fatal, EXIT_CONFIGURATION, "%.500s", error.text);
+    loop.topic_count = topics_inputs(options->processor, loop.timers, loop.topics);
+    loop.ticked_ms = calloc((size_t)options->topics->partition_count, sizeof *loop.ticked_ms);
+    for (int32_t p = 0; loop.ticked_ms && p < options->topics->partition_count; p++) loop.ticked_ms[p] = -options->timers_interval_ms;
+    if (!loop.ticked_ms) step = fatal_because(fatal, EXIT_RUN, "out of memory");
+    else if (!make_clients(&loop, outputs, &error) || !make_engine(&loop, &error)) step = fatal_because(fatal, EXIT_CONFIGURATION, "%.500s", error.text);
     while (step == STEP_DONE && !options->stopping()) step = turn(&loop, fatal);
     if (step != STEP_DONE) options->ending(fatal);
     loop_close(&loop);

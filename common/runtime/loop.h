@@ -3,7 +3,8 @@
  * A turn: what the group and the tables have to say, with nothing open; a batch if there is anything to take; sleep until something comes. A lone event is
  * decided and committed at once; the next transaction begins no sooner than commit_gap_ms after the last commit; under load a batch grows to its bounds.
  *
- * Records of a task are taken by (event time, order of inputs, offset). An input without a record is waited for only while the broker has, or may have,
+ * Records of a task are taken by (event time, order of inputs, offset); the last input is the processor's timers (engine.h), to which the loop itself writes
+ * where something waits, no more often than timers_interval_ms for a task. An input without a record is waited for only while the broker has, or may have,
  * some: until the end of its partition was seen.
  *
  * A batch that is aborted, or whose commit is in doubt: the producer is made anew, the consumer goes back to the group's committed offsets, every task's
@@ -41,7 +42,7 @@ struct loop_options {
     int session_timeout_ms, transaction_timeout_ms, call_timeout_ms;
     int64_t batch_records, batch_bytes, batch_memory, batch_ms, commit_gap_ms;
     int32_t keep_event_ids_days, keep_documents_days;
-    int64_t wait_limit_ms;
+    int64_t wait_limit_ms, timers_interval_ms;
     int flood_window, flood_percent;
     bool leave;                     /* leave the group when stopped */
     /* Asked in every wait: stop was asked for; no more time to finish. Both from signals, safe anywhere. */

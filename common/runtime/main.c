@@ -185,7 +185,8 @@ static struct loop_options loop_options(const struct process *process) {
         .batch_records = config_integer(c, "batch.max.records"), .batch_bytes = config_integer(c, "batch.max.bytes"),
         .batch_memory = config_integer(c, "batch.memory"), .batch_ms = config_integer(c, "batch.max.ms"), .commit_gap_ms = config_integer(c, "commit.gap.ms"),
         .keep_event_ids_days = (int32_t)(config_integer(c, "state.keep.event.ids") / DAY_MS), .keep_documents_days = (int32_t)(config_integer(c, "state.keep.documents") / DAY_MS),
-        .wait_limit_ms = config_integer(c, "parking.limit"), .flood_window = (int)config_integer(c, "poison.flood.window"),
+        .wait_limit_ms = config_integer(c, "parking.limit"), .timers_interval_ms = config_integer(c, "timers.interval"),
+        .flood_window = (int)config_integer(c, "poison.flood.window"),
         .flood_percent = (int)config_integer(c, "poison.flood.percent"), .leave = config_boolean(c, "leave.on.stop"), .stopping = signals_stopping,
         .hurried = hurried, .ending = end, .stop_descriptor = signals_descriptor()};
 }
@@ -213,9 +214,9 @@ static enum step run(struct process *process, struct fatal_cause *fatal) {
 /* Takes the place of this (stopped) instance in the group and gives it up, so that its partitions move at once. */
 static enum step leave(struct process *process, struct fatal_cause *fatal) {
     const struct processor *processor = process->processor;
-    const char *topics[INPUTS_MAXIMUM];
-    size_t count = 0;
-    for (; count < INPUTS_MAXIMUM && processor->inputs[count].topic; count++) topics[count] = processor->inputs[count].topic;
+    const char *topics[INPUTS_MAXIMUM + 1];
+    char timers[TOPIC_NAME_MAXIMUM];
+    size_t count = topics_inputs(processor, timers, topics);
     enum step step = lock_dir(process, fatal);
     if (step != STEP_DONE) return step;
     struct consumer *consumer;

@@ -37,7 +37,10 @@ static void number_put(unsigned char *bytes, uint64_t number, size_t size) {
     for (size_t i = 0; i < size; i++, number >>= 8) bytes[i] = (unsigned char)number;
 }
 
-enum engine_result overlay_decode(struct engine *engine, int wire_store, struct slice body, struct kept *kept) {
+enum engine_result overlay_decode(const struct task *task, int wire_store, struct state_value value, struct kept *kept) {
+    struct engine *engine = task->engine;
+    const struct layout *layout = task->layouts[value.version];
+    const struct slice body = value.body;
     const unsigned char *bytes = (const unsigned char *)body.data;
     *kept = (struct kept){0};
     if (body.length < DAY_SIZE + COUNT_SIZE) return ENGINE_REBUILD;
@@ -55,12 +58,13 @@ enum engine_result overlay_decode(struct engine *engine, int wire_store, struct 
         kept->events = events;
     }
     if (at == body.length) return ENGINE_DONE;
+    if (!layout || !layout->plans[wire_store]) return ENGINE_REBUILD;   /* its layout's record comes before it, or with it */
     const struct codec_type *type = engine->store_types[wire_store];
     /* The record outlives LMDB's page: its strings must not point there. */
     char *bytes_kept = arena_copy(&engine->arena, bytes + at, body.length - at);
     void *record = arena_alloc(&engine->arena, type->size);
     if (!bytes_kept || !record) return ENGINE_ABORT;
-    switch (codec_decode(engine->store_plans[wire_store], bytes_kept, body.length - at, &engine->arena, record)) {
+    switch (codec_decode(layout->plans[wire_store], bytes_kept, body.length - at, &engine->arena, record)) {
     case CODEC_OK: kept->object = record; return ENGINE_DONE;
     case CODEC_NO_MEMORY: return ENGINE_ABORT;
     default: return ENGINE_REBUILD;
@@ -68,15 +72,15 @@ enum engine_result overlay_decode(struct engine *engine, int wire_store, struct 
 }
 
 static void entry_load(struct decision *decision, struct overlay_entry *entry, int wire_store) {
-    struct slice body;
+    struct state_value value;
     struct error error = {{0}};
-    switch (state_get(entry->task->state, entry->key, &body, &error)) {
+    switch (state_get(entry->task->state, entry->key, &value, &error)) {
     case STATE_ABSENT: return;
     case STATE_FOUND: break;
     case STATE_CORRUPT: decision_fail(decision, ENGINE_REBUILD, "state of partition %d: a record's checksum is wrong", entry->task->partition);
     case STATE_FAILED: decision_fail(decision, ENGINE_FATAL, "%s", error.text);
     }
-    enum engine_result result = overlay_decode(decision->engine, wire_store, body, &entry->kept);
+    enum engine_result result = overlay_decode(entry->task, wire_store, value, &entry->kept);
     if (result == ENGINE_ABORT) decision_fail(decision, result, "out of batch memory (batch.memory.bytes)");
     if (result != ENGINE_DONE) decision_fail(decision, result, "state of partition %d: a record cannot be read", entry->task->partition);
 }
@@ -170,13 +174,15 @@ enum { SWEEP_EVERY_DAYS = 28, SWEEP_VISITS = 2000 };
 
 struct sweeping { struct decision *decision; struct slice *old; size_t old_count, visits; };
 
-static bool sweep_one(void *context, struct slice key, struct slice body) {
+static bool sweep_one(void *context, struct slice key, struct state_value value) {
     struct sweeping *sweeping = context;
     struct task *task = sweeping->decision->task;
     memcpy(task->sweep.from, key.data, key.length);
     task->sweep.length = key.length;
     if (sweeping->visits++ == SWEEP_VISITS) return false;
-    if (body.length < DAY_SIZE || day_read(body.data) + task->engine->options.keep_documents_days >= today(task)) return true;
+    const int store = (unsigned char)key.data[0];
+    if (store >= STORE_LIMIT || !task->engine->store_types[store]) return true;   /* a newer program's store: it knows what is open there */
+    if (value.body.length < DAY_SIZE || day_read(value.body.data) + task->engine->options.keep_documents_days >= today(task)) return true;
     char *copy = arena_copy(&task->engine->arena, key.data, key.length);
     if (!copy) return false;   /* the rest another time */
     sweeping->old[sweeping->old_count++] = (struct slice){copy, key.length};
@@ -228,7 +234,7 @@ static enum engine_result entry_seal(struct engine *engine, struct overlay_entry
         error_set(error, "a record of store %d cannot be encoded (%s)", store, scratch->failed ? "out of memory" : "a value has no place in its schema");
         return scratch->failed ? ENGINE_ABORT : ENGINE_FATAL;
     }
-    state_seal(scratch->data, scratch->length, entry->key, (uint8_t)engine->processor->layout_version);
+    state_seal(scratch->data, scratch->length, entry->key, entry->task->layout);
     char *sealed = arena_copy(&engine->arena, scratch->data, scratch->length);
     if (!sealed) { error_set(error, "out of batch memory (batch.memory.bytes)"); return ENGINE_ABORT; }
     entry->sealed = (struct slice){sealed, scratch->length};
@@ -250,7 +256,7 @@ void overlay_reset(struct engine *engine) {
         task->first_dirty = NULL;
         task->last_dirty = &task->first_dirty;
         task->dirty_count = 0;
-        task->header = (struct slice){0};
+        task->header = task->layout_record = (struct slice){0};
     }
     arena_reset(&engine->arena);
     tables_trim(engine->options.tables);   /* no row that was looked up is needed any more */

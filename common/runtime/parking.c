@@ -47,38 +47,37 @@ static bool deadline_before(struct parked_deadline a, struct parked_deadline b) 
     return a.at_ms != b.at_ms ? a.at_ms < b.at_ms : a.sequence < b.sequence;
 }
 
-static bool deadline_push(struct parking *parking, struct parked_deadline deadline) {
-    if (parking->deadline_count == parking->deadline_capacity) {
-        size_t capacity = parking->deadline_capacity ? parking->deadline_capacity * 2 : 64;
-        struct parked_deadline *grown = realloc(parking->deadlines, capacity * sizeof *grown);
+bool deadlines_push(struct deadlines *deadlines, struct parked_deadline deadline) {
+    if (deadlines->count == deadlines->capacity) {
+        size_t capacity = deadlines->capacity ? deadlines->capacity * 2 : 64;
+        struct parked_deadline *grown = realloc(deadlines->items, capacity * sizeof *grown);
         if (!grown) return false;
-        parking->deadlines = grown;
-        parking->deadline_capacity = capacity;
+        deadlines->items = grown;
+        deadlines->capacity = capacity;
     }
-    size_t at = parking->deadline_count++;
-    for (; at && deadline_before(deadline, parking->deadlines[(at - 1) / 2]); at = (at - 1) / 2) parking->deadlines[at] = parking->deadlines[(at - 1) / 2];
-    parking->deadlines[at] = deadline;
+    struct parked_deadline *items = deadlines->items;
+    size_t at = deadlines->count++;
+    for (; at && deadline_before(deadline, items[(at - 1) / 2]); at = (at - 1) / 2) items[at] = items[(at - 1) / 2];
+    items[at] = deadline;
     return true;
 }
 
-static void deadline_pop(struct parking *parking) {
-    struct parked_deadline last = parking->deadlines[--parking->deadline_count];
-    size_t at = 0, count = parking->deadline_count;
+uint64_t deadlines_pop_until(struct deadlines *deadlines, int64_t time_ms) {
+    struct parked_deadline *items = deadlines->items;
+    if (!deadlines->count || items[0].at_ms > time_ms) return INDEX_NONE;
+    uint64_t sequence = items[0].sequence;
+    size_t at = 0, count = --deadlines->count;
+    struct parked_deadline last = items[count];
     for (size_t child; (child = 2 * at + 1) < count; at = child) {
-        if (child + 1 < count && deadline_before(parking->deadlines[child + 1], parking->deadlines[child])) child++;
-        if (!deadline_before(parking->deadlines[child], last)) break;
-        parking->deadlines[at] = parking->deadlines[child];
+        if (child + 1 < count && deadline_before(items[child + 1], items[child])) child++;
+        if (!deadline_before(items[child], last)) break;
+        items[at] = items[child];
     }
-    if (count) parking->deadlines[at] = last;
+    if (count) items[at] = last;
+    return sequence;
 }
 
-uint64_t parking_expired(struct task *task, int64_t time_ms) {
-    struct parking *parking = &task->parking;
-    if (!parking->deadline_count || parking->deadlines[0].at_ms > time_ms) return INDEX_NONE;
-    uint64_t sequence = parking->deadlines[0].sequence;
-    deadline_pop(parking);
-    return sequence;   /* it may have left or be held meanwhile: the caller finds out by its record */
-}
+uint64_t parking_expired(struct task *task, int64_t time_ms) { return deadlines_pop_until(&task->parking.by_stream, time_ms); }
 
 /* ---- indexes ---- */
 
@@ -94,7 +93,7 @@ static bool index_insert(struct task *task, uint64_t sequence, const struct park
     if (parked->status != PARKED_STATUS_WAITING) return true;
     for (size_t i = 0; i < parked->missing.count; i++)
         if (!index_add(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence)) return false;
-    return deadline_push(parking, (struct parked_deadline){parked->deadline_ms, sequence});
+    return deadlines_push(&parking->by_stream, (struct parked_deadline){parked->deadline_ms, sequence}) && ticks_wait(task, sequence, parked);
 }
 
 static void index_erase(struct task *task, uint64_t sequence, const struct parked_event *parked) {
@@ -104,12 +103,16 @@ static void index_erase(struct task *task, uint64_t sequence, const struct parke
     --*count_of(parking, parked->status);
     if (parked->status != PARKED_STATUS_WAITING) return;
     for (size_t i = 0; i < parked->missing.count; i++) index_remove(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence);
+    ticks_leave(task, parked);
+    if (!parking->counts.parked) parking->by_stream.count = parking->by_broker.count = 0;   /* all of them have left */
 }
 
 void parking_free(struct task *task) {
     index_free(&task->parking.by_document);
     index_free(&task->parking.by_missing);
-    free(task->parking.deadlines);
+    free(task->parking.by_stream.items);
+    free(task->parking.by_broker.items);
+    free(task->parking.unmarked);
     task->parking = (struct parking){0};
     for (struct trigger *trigger = task->first_trigger, *next; trigger; trigger = next) {
         next = trigger->next;
@@ -131,11 +134,11 @@ static bool trigger_add(struct task *task, bool document, struct slice key) {
 
 struct loading { struct task *task; bool failed, unreadable; };
 
-static bool load_one(void *context, struct slice key, struct slice body) {
+static bool load_one(void *context, struct slice key, struct state_value value) {
     struct loading *loading = context;
     struct engine *engine = loading->task->engine;
     struct kept kept;
-    enum engine_result result = key.length == 9 ? overlay_decode(engine, STORE_PARKED, body, &kept) : ENGINE_REBUILD;
+    enum engine_result result = key.length == 9 ? overlay_decode(loading->task, STORE_PARKED, value, &kept) : ENGINE_REBUILD;
     if (result == ENGINE_ABORT) return !(loading->failed = true);
     if (result != ENGINE_DONE || !kept.object) return !(loading->unreadable = true);
     const struct parked_event *parked = kept.object;
@@ -182,7 +185,7 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
         sequence = task->next_sequence++;
         *parked = (struct parked_event){.input = message->input, .offset = message->offset, .timestamp_ms = decision->time_ms, .key = message->key,
             .value = message->value, .document_store = STORE_FIRST + document->store, .document = document->key,
-            .establishes = decision->envelope.establishes, .deadline_ms = INT64_MAX};
+            .establishes = decision->envelope.establishes, .deadline_ms = INT64_MAX, .limit_ms = -1};
     }
     /* The limit runs from the first time that the event itself waits; waiting again prolongs nothing. */
     if (status == PARKED_STATUS_WAITING && parked->deadline_ms == INT64_MAX) {
@@ -193,6 +196,8 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
         }
         int64_t from = decision->time_ms > task->stream_time_ms ? decision->time_ms : task->stream_time_ms;
         parked->deadline_ms = from > INT64_MAX - limit ? INT64_MAX - 1 : from + limit;
+        parked->limit_ms = limit > 0 ? limit : 0;
+        parked->waits_from_ms = task->broker_time_ms;
     }
     parked->status = status;
     struct parked_reason *why = decision_alloc(decision, (decision->reason_count + 1) * sizeof *why);

@@ -8,7 +8,7 @@
  * runs out the runtime leaves the function and aborts the batch.
  *
  *     const struct processor invoice_processor = {
- *         .name = "invoice", .layout_version = 1,
+ *         .name = "invoice",
  *         .inputs = {{"invoice.events", &invoice_event_type, .envelope = ..., .decide = decide_invoice},
  *                    {"procurement.events", &procurement_event_type, .follows = true, .envelope = ..., .decide = follow_order}},
  *         .tables = {MASTER_SOURCE_PERMISSIONS, MASTER_SUPPLIERS, END_OF_TABLES},
@@ -57,6 +57,8 @@ struct processor_input {
     void (*decide)(struct decision *decision, const void *record);
 };
 
+/* Values in the state say with which schema they were written, so a schema may change as Avro allows: fields with defaults come and go, names change by alias.
+ * Stores and inputs are known by their position: new ones go behind the others, none is taken out. */
 struct processor_store {
     const char *name;
     const struct codec_type *type;
@@ -72,7 +74,6 @@ struct processor_output {
 
 struct processor {
     const char *name;               /* kontor-<name>, group kontor.<name>, kontor.<name>.changelog */
-    uint32_t layout_version;        /* of the stores; a binary reads its own and the two before */
     struct processor_input inputs[INPUTS_MAXIMUM];
     enum master tables[MASTER_COUNT + 1];
     struct processor_store stores[STORES_MAXIMUM];
@@ -119,7 +120,7 @@ void report_as(struct decision *decision, enum reason_class class, enum reason r
 void wait_for_state(struct decision *decision, enum reason reason, const char *field, int store, struct slice key);
 /* ... or for any change of a table, where the key is there but not as needed (a closed period, a rule set without the rule). */
 void wait_for_table(struct decision *decision, enum reason reason, const char *field, enum master table, struct slice key, int32_t date);
-/* How long it may wait, in milliseconds of stream time: for master data, and for our own state; where both are missing the shorter counts. */
+/* How long it may wait, in milliseconds of stream time or of the broker's, whichever are over first: for master data, and for our own state; where both are missing the shorter counts. */
 void wait_limits(struct decision *decision, int64_t for_tables_ms, int64_t for_state_ms);
 /* Whether anything heavier than a note was reported. */
 bool refused(const struct decision *decision);

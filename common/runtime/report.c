@@ -49,6 +49,7 @@ void report_committed(struct report *report, size_t records, int64_t commit_ns) 
     counter_add(metrics->journals, (int64_t)(counts->journals - report->said.journals));
     counter_add(metrics->released, (int64_t)(counts->released - report->said.released));
     counter_add(metrics->expired, (int64_t)(counts->expired - report->said.expired));
+    counter_add(metrics->ticks, (int64_t)(counts->ticks - report->said.ticks));
     report->said = *counts;
 }
 
@@ -79,7 +80,7 @@ static void refresh_gauges(struct report *report, bool paused) {
     const struct report_options *o = &report->options;
     struct serve_metrics *metrics = serve_metrics(o->serve);
     struct tasks_totals totals = tasks_totals(o->tasks);
-    for (int i = 0; i < INPUTS_MAXIMUM && o->processor->inputs[i].topic; i++) gauge_set(metrics->lag[i], consumer_lag(o->consumer, i));
+    for (int i = 0; i <= INPUTS_MAXIMUM && metrics->lag[i]; i++) gauge_set(metrics->lag[i], consumer_lag(o->consumer, i));
     gauge_set(metrics->parked, (int64_t)totals.parked);
     gauge_set(metrics->held, (int64_t)totals.held);
     gauge_set(metrics->behind, (int64_t)totals.behind);
@@ -101,13 +102,15 @@ static void refresh_gauges(struct report *report, bool paused) {
     report->producer_said = now;
 }
 
-void report_refresh(struct report *report, bool producer_is_ready, const char *paused) {
+bool report_refresh(struct report *report, bool producer_is_ready, const char *paused) {
     int64_t now = clock_monotonic_ms();
-    if (now - report->reasons_ms >= REASONS_MS) {
+    bool due = now - report->reasons_ms >= REASONS_MS;
+    if (due) {
         report->reasons_ms = now;
         refresh_reasons(report, producer_is_ready, paused);
     }
-    if (now - report->gauges_ms < GAUGES_MS) return;
+    if (now - report->gauges_ms < GAUGES_MS) return due;
     report->gauges_ms = now;
     refresh_gauges(report, *paused != 0);
+    return due;
 }

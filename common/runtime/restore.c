@@ -6,13 +6,28 @@
 #include "common/platform/clock.h"
 #include "common/platform/log.h"
 
-enum { READ_MAXIMUM = 4000, ENDS_AT_ONCE = 8, PROGRESS_MS = 5000 };
-enum phase { PHASE_NONE, PHASE_ASK, PHASE_READ, PHASE_DONE };
+enum { READ_MAXIMUM = 4000, ENDS_AT_ONCE = 8 };
+#ifdef KONTOR_FAULT_POINTS
+enum { PROGRESS_MS = 500, HANGING_MS = 2000 };      /* for the tests */
+#else
+enum { PROGRESS_MS = 5000, HANGING_MS = 60000 };    /* no transaction of ours lives so long */
+#endif
+enum phase {
+    PHASE_NONE,
+    PHASE_ASK,      /* for the log's bounds */
+    PHASE_FIRST,    /* reads the log's first record: is it the changelog that the state is the fold of? */
+    PHASE_READ,
+    PHASE_DONE
+};
+
+static const char header_key[] = {0, 'h', 'e', 'a', 'd', 'e', 'r'};     /* engine.c writes it */
 
 struct restoring {
     enum phase phase;
     struct state *state;
+    bool strayed;       /* the state's position is not in the log */
     int64_t next, end, started_ms, records;
+    int64_t held_at, held_ms;   /* where an open transaction is in the way, and since when; 0: none is */
 };
 
 struct restore {
@@ -40,6 +55,8 @@ bool restore_open(struct restore **result, const struct restore_options *options
     return false;
 }
 
+static bool is_reading(const struct restoring *task) { return task->phase == PHASE_FIRST || task->phase == PHASE_READ; }
+
 void restore_close(struct restore *restore) {
     if (!restore) return;
     for (int32_t p = 0; restore->queue && p < restore->options.partition_count; p++) restore_remove(restore, p);
@@ -54,45 +71,60 @@ void restore_add(struct restore *restore, int32_t partition, struct state *state
 }
 
 void restore_remove(struct restore *restore, int32_t partition) {
-    if (restore->tasks[partition].phase == PHASE_READ) tail_stop(restore->queue, restore->options.changelog, partition);
+    if (is_reading(&restore->tasks[partition])) tail_stop(restore->queue, restore->options.changelog, partition);
     restore->tasks[partition].phase = PHASE_NONE;
 }
 
 bool restore_is_done(const struct restore *restore, int32_t partition) { return restore->tasks[partition].phase == PHASE_DONE; }
 
+/* Without its first record it is not whole: others may be gone with it, and their fold would be wrong without a sign. */
+static enum step beginning_is_gone(const struct restore *restore, int32_t partition, struct fatal_cause *fatal) {
+    return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d does not begin with its header: records were deleted from it, what is left is not the whole state; see `kontor state migrate`",
+                         restore->options.changelog, partition);
+}
+
 /* The changelog's header, which the engine writes as its first record, says whether its keys and values are ours. */
 static enum step check_header(const struct restore *restore, struct state *state, int32_t partition, struct fatal_cause *fatal) {
-    static const char key[] = {0, 'h', 'e', 'a', 'd', 'e', 'r'};
-    struct slice body;
-    char text[128], partitioner[32];
+    struct state_value value;
+    char text[160], partitioner[32], version[32], id[17];
     int format, partitions;
-    unsigned layout;
-    enum state_result result = state_get(state, (struct slice){key, sizeof key}, &body, &fatal->error);
-    if (result == STATE_ABSENT) return STEP_DONE;
+    enum state_result result = state_get(state, (struct slice){header_key, sizeof header_key}, &value, &fatal->error);
+    if (result == STATE_ABSENT && state_entries(state) == 0) return STEP_DONE;
+    if (result == STATE_ABSENT) return beginning_is_gone(restore, partition, fatal);
     if (result != STATE_FOUND) return fatal_because(fatal, EXIT_RUN, "partition %d: the header in the state cannot be read", partition);
-    snprintf(text, sizeof text, SLICE_FORMAT, SLICE_ARGUMENT(body));
-    if (sscanf(text, "format=%d partitions=%d partitioner=%31s layout=%u", &format, &partitions, partitioner, &layout) != 4)
+    snprintf(text, sizeof text, SLICE_FORMAT, SLICE_ARGUMENT(value.body));
+    int parts = sscanf(text, "format=%d partitions=%d partitioner=%31s version=%31s id=%16s", &format, &partitions, partitioner, version, id);
+    if (parts < 1)
         return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d: its header record is not ours: %s", restore->options.changelog, partition, text);
-    if (format != STATE_FORMAT || strcmp(partitioner, "murmur2") != 0)
+    if (parts != 5 || format != STATE_FORMAT || strcmp(partitioner, "murmur2") != 0)
         return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d is of another format (%s): see `kontor state migrate`", restore->options.changelog, partition, text);
     if (partitions != restore->options.partition_count)
         return fatal_because(fatal, EXIT_CONFIGURATION, "%s was written with %d partitions, there are %d now: keys are elsewhere; see `kontor rekey`",
                              restore->options.changelog, partitions, restore->options.partition_count);
-    if (layout > restore->options.layout_version || layout + 2 < restore->options.layout_version)
-        return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d has layout %u, this program reads %u and the two before: see `kontor state migrate`",
-                             restore->options.changelog, partition, layout, restore->options.layout_version);
     return STEP_DONE;
 }
 
 static enum step finish(struct restore *restore, int32_t partition, struct fatal_cause *fatal) {
     struct restoring *task = &restore->tasks[partition];
-    if (task->phase == PHASE_READ) tail_stop(restore->queue, restore->options.changelog, partition);
+    if (is_reading(task)) tail_stop(restore->queue, restore->options.changelog, partition);
     task->phase = PHASE_DONE;
     if (task->records)
         log_info_with("state_restored", LOG_FIELDS(LOG_INTEGER("partition", partition), LOG_INTEGER("records", task->records)),
                       "brought the state of partition %d forward by %lld records in %lld ms", partition, (long long)task->records,
                       (long long)(clock_monotonic_ms() - task->started_ms));
     return check_header(restore, task->state, partition, fatal);
+}
+
+static enum step drop(struct restoring *task, int32_t partition, const char *why, struct fatal_cause *fatal) {
+    log_warning_with("state_dropped", LOG_FIELDS(LOG_INTEGER("partition", partition)), "the state of partition %d is rebuilt: %s", partition, why);
+    if (state_clear(task->state, &fatal->error)) return STEP_DONE;
+    return fatal_because(fatal, EXIT_RUN, "partition %d: the state cannot be emptied", partition);
+}
+
+static enum step drop_strayed(struct restoring *task, int32_t partition, struct fatal_cause *fatal) {
+    char why[120];
+    snprintf(why, sizeof why, "its position %lld is not in the changelog (%lld to %lld)", (long long)state_at(task->state).position, (long long)task->next, (long long)task->end);
+    return drop(task, partition, why, fatal);
 }
 
 /* Asks for the log's bounds and starts to read. */
@@ -103,25 +135,46 @@ static enum step begin(struct restore *restore, int32_t partition, int timeout_m
     if (!tail_bounds(restore->options.tail, topic, partition, timeout_ms, &low, &high, &restore->reason)) return STEP_DONE;
     *moved = true;
     int64_t position = state_at(task->state).position;
-    if (position >= 0 && (position < low || position > high)) {
-        log_warning_with("state_dropped", LOG_FIELDS(LOG_INTEGER("partition", partition)), "the state's position %lld is not in the changelog (%lld to %lld): rebuilding it",
-                         (long long)position, (long long)low, (long long)high);
-        if (!state_clear(task->state, &fatal->error)) return fatal_because(fatal, EXIT_RUN, "partition %d: the state cannot be emptied", partition);
-        position = -1;
-    }
-    task->next = position >= 0 ? position : low;
+    if (position >= 0 && low == high && low > 0) return beginning_is_gone(restore, partition, fatal);
+    task->next = low;
     task->end = high;
-    if (task->next >= task->end) return finish(restore, partition, fatal);
+    task->strayed = position >= 0 && (position < low || position > high);
+    if (low == high) return task->strayed && drop_strayed(task, partition, fatal) != STEP_DONE ? STEP_FATAL : finish(restore, partition, fatal);
     struct error error;
-    if (!tail_start(restore->queue, topic, partition, task->next, &error)) return fatal_because(fatal, EXIT_RUN, "%s", error.text);
+    if (!tail_start(restore->queue, topic, partition, low, &error)) return fatal_because(fatal, EXIT_RUN, "%s", error.text);
+    task->phase = position >= 0 ? PHASE_FIRST : PHASE_READ;
+    return STEP_DONE;
+}
+
+/* A topic that was deleted and made anew has a header with another id, however far it reaches by now. `first` NULL: nothing is committed in it. */
+static enum step look_at_first(struct restore *restore, int32_t partition, const rd_kafka_message_t *first, struct fatal_cause *fatal) {
+    struct restoring *task = &restore->tasks[partition];
+    const struct slice key = {header_key, sizeof header_key};
+    struct slice body;
+    struct state_value ours = {0};
+    uint8_t version;
     task->phase = PHASE_READ;
+    if (first ? !slice_equal((struct slice){first->key, first->key_len}, key) : task->next > 0) return beginning_is_gone(restore, partition, fatal);
+    if (task->strayed) return drop_strayed(task, partition, fatal);
+    if (!first && state_entries(task->state) == 0) return STEP_DONE;
+    bool read = first && state_unseal(key, (struct slice){first->payload, first->len}, &body, &version);
+    bool same = read && state_get(task->state, key, &ours, &fatal->error) == STATE_FOUND && slice_equal(body, ours.body);
+    if (!same) return drop(task, partition, "the changelog is another one than it was made from: the topic was deleted and made anew", fatal);
+    struct error error;
+    task->next = state_at(task->state).position;
+    if (task->next >= task->end) return finish(restore, partition, fatal);
+    tail_stop(restore->queue, restore->options.changelog, partition);
+    if (!tail_start(restore->queue, restore->options.changelog, partition, task->next, &error)) return fatal_because(fatal, EXIT_RUN, "%s", error.text);
     return STEP_DONE;
 }
 
 /* Applies a run of records of one partition. */
 static enum step apply(struct restore *restore, int32_t partition, rd_kafka_message_t *const *messages, size_t count, struct fatal_cause *fatal) {
     struct restoring *task = &restore->tasks[partition];
-    if (task->phase != PHASE_READ) return STEP_DONE;
+    if (task->phase == PHASE_FIRST && look_at_first(restore, partition, messages[0], fatal) != STEP_DONE) return STEP_FATAL;
+    /* Behind the first record there may be what the state has already. */
+    while (count && messages[0]->offset < task->next) messages++, count--;
+    if (task->phase != PHASE_READ || !count) return STEP_DONE;
     for (size_t i = 0; i < count; i++) {
         const rd_kafka_message_t *message = messages[i];
         restore->changes[i] = (struct state_change){{message->key, message->key_len}, {message->payload, message->payload ? message->len : 0}};
@@ -133,15 +186,21 @@ static enum step apply(struct restore *restore, int32_t partition, rd_kafka_mess
         return fatal_because(fatal, EXIT_RUN, "restoring partition %d at %lld: %.400s", partition, (long long)last->offset, error.text);
     task->records += (int64_t)count;
     task->next = at.position;
+    task->held_ms = 0;
     return STEP_DONE;
 }
 
 static enum step take_notice(struct restore *restore, const rd_kafka_message_t *message, struct fatal_cause *fatal) {
     int32_t partition = message->partition;
     struct restoring *task = &restore->tasks[partition];
-    if (task->phase != PHASE_READ) return STEP_DONE;
+    if (!is_reading(task)) return STEP_DONE;
     if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
-        if (message->offset < task->end) return STEP_DONE;  /* an open transaction is in the way: its end comes */
+        if (task->phase == PHASE_FIRST && look_at_first(restore, partition, NULL, fatal) != STEP_DONE) return STEP_FATAL;
+        if (message->offset < task->end) {  /* an open transaction is in the way: its end comes */
+            if (!task->held_ms || task->held_at != message->offset) task->held_ms = clock_monotonic_ms();
+            task->held_at = message->offset;
+            return STEP_DONE;
+        }
         struct error error;
         struct state_position at = {message->offset, state_at(task->state).broker_time_ms};
         if (at.broker_time_ms <= 0) at.broker_time_ms = clock_wall_ms();
@@ -156,12 +215,26 @@ static enum step take_notice(struct restore *restore, const rd_kafka_message_t *
     return STEP_DONE;
 }
 
+/* A transaction whose end the broker lost blocks its readers for ever (KIP-664): only an operator may end it. A broker of 4.3 that its controller takes for
+ * dead while markers are due skips them ("Couldn't find leader endpoint ... likely deleted"). */
+static void say_hanging(struct restore *restore, int64_t now) {
+    for (int32_t p = 0; p < restore->options.partition_count; p++) {
+        const struct restoring *task = &restore->tasks[p];
+        if (!is_reading(task) || !task->held_ms || now - task->held_ms < HANGING_MS) continue;
+        error_set(&restore->reason, "%s/%d ends at offset %lld in a transaction that has been open for %lld s: it hangs in the broker. Find its start with `kafka-transactions.sh "
+                  "find-hanging` and end it with `kafka-transactions.sh abort --topic %s --partition %d --start-offset OFFSET`", restore->options.changelog, (int)p,
+                  (long long)task->held_at, (long long)((now - task->held_ms) / 1000), restore->options.changelog, (int)p);
+        log_error("transaction_hangs", "%s", restore->reason.text);
+    }
+}
+
 static void say_progress(struct restore *restore) {
     int64_t now = clock_monotonic_ms();
     if (now - restore->said_ms < PROGRESS_MS) return;
     struct restore_progress progress = restore_progress(restore);
     if (restore->said_ms && progress.tasks)
         log_info("restoring", "%d tasks, about %lld changelog records to go", progress.tasks, (long long)progress.records_left);
+    say_hanging(restore, now);
     restore->said_ms = now;
 }
 
@@ -193,7 +266,7 @@ enum step restore_step(struct restore *restore, int timeout_ms, bool *moved, str
         if (!answered) break;   /* the broker is away */
         asked++;
     }
-    for (int32_t p = 0; p < restore->options.partition_count && !reading; p++) reading = restore->tasks[p].phase == PHASE_READ;
+    for (int32_t p = 0; p < restore->options.partition_count && !reading; p++) reading = is_reading(&restore->tasks[p]);
     if (!reading) return STEP_DONE;
     say_progress(restore);
     return read_some(restore, moved, fatal);
@@ -203,7 +276,7 @@ struct restore_progress restore_progress(const struct restore *restore) {
     struct restore_progress progress = {0};
     for (int32_t p = 0; p < restore->options.partition_count; p++) {
         const struct restoring *task = &restore->tasks[p];
-        if (task->phase != PHASE_ASK && task->phase != PHASE_READ) continue;
+        if (task->phase != PHASE_ASK && !is_reading(task)) continue;
         progress.tasks++;
         if (task->phase == PHASE_READ && task->end > task->next) progress.records_left += task->end - task->next;
     }

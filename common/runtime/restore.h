@@ -2,7 +2,8 @@
  *
  * The caller has read the group's stable committed offsets before: whatever a predecessor has committed lies below the end that is asked for then. The end
  * is the log's, open transactions included; read are committed records, until the reader's end is at or past it. A state whose position is not in the
- * changelog any more (below its start, or past its end) is emptied and built from the beginning. One thread. */
+ * changelog any more (below its start, or past its end), or whose changelog has another header now (deleted and made anew), is emptied and built from the
+ * beginning. A changelog that does not begin with its header is not whole and is refused. One thread. */
 #ifndef KONTOR_RUNTIME_RESTORE_H
 #define KONTOR_RUNTIME_RESTORE_H
 #include "common/runtime/failure.h"
@@ -15,7 +16,6 @@ struct restore_options {
     struct tail *tail;
     const char *changelog;
     int32_t partition_count;
-    uint32_t layout_version;
 };
 /* What options point to must outlive it. */
 MUST_CHECK bool restore_open(struct restore **restore, const struct restore_options *options, struct error *error);

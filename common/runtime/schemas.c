@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { READERS_MAXIMUM = INPUTS_MAXIMUM + 4, OWN_MAXIMUM = OUTPUTS_MAXIMUM + INPUTS_MAXIMUM + 8 };
+#include "common/platform/clock.h"
 
-struct own_schema { char topic[256]; const struct codec_type *type; bool per_erp; uint32_t id; };
+enum { READERS_MAXIMUM = INPUTS_MAXIMUM + 4, OWN_MAXIMUM = OUTPUTS_MAXIMUM + INPUTS_MAXIMUM + 8, RIGHT_FOR_MS = 5000 };
+
+struct own_schema { char topic[256], subject[300]; const struct codec_type *type; bool per_erp; uint32_t id; };
 
 struct schemas {
     struct registry *registry;
@@ -14,6 +16,7 @@ struct schemas {
     size_t reader_count;
     struct own_schema own[OWN_MAXIMUM];
     size_t own_count;
+    int64_t right_until_ms;     /* the registry was found to be right a while ago */
     bool changed;
     struct error change;
 };
@@ -46,16 +49,28 @@ enum registry_result schemas_prepare(struct schemas *schemas, const struct proce
     engine_outputs(processor, add_own, schemas);
     for (size_t i = 0; i < schemas->own_count; i++) {
         struct own_schema *own = &schemas->own[i];
-        char subject[300];
         /* Every ERP's topic has the same schema, and the same text has the same id: one subject stands for all. */
-        if (own->per_erp) snprintf(subject, sizeof subject, "%s.%.*s-value", own->topic, (int)strcspn(erps, ","), erps);
-        else snprintf(subject, sizeof subject, "%s-value", own->topic);
-        enum registry_result result = registry_lookup_id(schemas->registry, subject, own->type->schema, &own->id, error);
+        if (own->per_erp) snprintf(own->subject, sizeof own->subject, "%s.%.*s-value", own->topic, (int)strcspn(erps, ","), erps);
+        else snprintf(own->subject, sizeof own->subject, "%s-value", own->topic);
+        enum registry_result result = registry_lookup_id(schemas->registry, own->subject, own->type->schema, &own->id, error);
         if (result == REGISTRY_FOUND) continue;
-        error_prefix(error, "schema of subject %s%s", subject, result == REGISTRY_UNREACHABLE ? "" : " (see `kontor schemas register`)");
+        error_prefix(error, "schema of subject %s%s", own->subject, result == REGISTRY_UNKNOWN ? " (see `kontor schemas register`)" : "");
         return result;
     }
     return REGISTRY_FOUND;
+}
+
+bool schemas_registry_is_right(struct schemas *schemas, struct error *error) {
+    enum registry_result result = REGISTRY_UNKNOWN;
+    if (clock_monotonic_ms() < schemas->right_until_ms) return true;
+    for (size_t i = 0; result == REGISTRY_UNKNOWN && i < schemas->own_count; i++)
+        result = registry_confirm(schemas->registry, schemas->own[i].subject, schemas->own[i].type->schema, schemas->own[i].id, error);
+    if (result == REGISTRY_FOUND) {
+        schemas->right_until_ms = clock_monotonic_ms() + RIGHT_FOR_MS;
+        return true;
+    }
+    if (result != REGISTRY_UNKNOWN) return false;
+    return error_set(error, "the registry does not have our own schemas either: is it the right registry, and not an empty one?");
 }
 
 static struct codec_reader *reader_of(struct schemas *schemas, const struct codec_type *type) {
@@ -78,7 +93,10 @@ static enum schema_answer plan(void *context, const struct codec_type *type, uin
     }
     switch (codec_reader_plan(reader, schema_id, result, error)) {
     case CODEC_READER_OK: return SCHEMA_READABLE;
-    case CODEC_READER_SCHEMA_UNKNOWN: return SCHEMA_UNKNOWN;
+    case CODEC_READER_SCHEMA_UNKNOWN:
+        if (schemas_registry_is_right(schemas, error)) return SCHEMA_UNKNOWN;
+        error_prefix(error, "schema id %u is not known", schema_id);
+        return SCHEMA_UNREACHABLE;
     case CODEC_READER_REGISTRY_CHANGED:
         schemas->changed = true;
         schemas->change = *error;

@@ -5,6 +5,7 @@
 
 #include "common/platform/http.h"
 #include "common/runtime/engine.h"
+#include "common/runtime/topics.h"
 
 struct serve {
     struct metrics *registry;
@@ -41,6 +42,7 @@ static void register_counters(struct serve *serve, const char *name) {
     s->journals = metrics_counter(m, "kontor_journals_total", "Journals committed.", processor);
     s->released = metrics_counter(m, "kontor_released_total", "Events that waited and were decided.", processor);
     s->expired = metrics_counter(m, "kontor_expired_total", "Events that waited too long and are held now.", processor);
+    s->ticks = metrics_counter(m, "kontor_ticks_total", "Ticks of the broker's time taken, so that limits end where nothing comes.", processor);
     static const char *const transactions = "kontor_transactions_total", *const help = "Transactions by what became of them.";
     s->transactions_committed = metrics_counter(m, transactions, help, METRIC_LABELS("processor", name, "outcome", "committed"));
     s->transactions_aborted = metrics_counter(m, transactions, help, METRIC_LABELS("processor", name, "outcome", "aborted"));
@@ -65,9 +67,11 @@ static void register_gauges(struct serve *serve, const struct processor *p) {
     struct metrics *m = serve->registry;
     struct serve_metrics *s = &serve->metrics;
     const metric_labels processor = METRIC_LABELS("processor", p->name);
-    for (int i = 0; i < INPUTS_MAXIMUM && p->inputs[i].topic; i++)
-        s->lag[i] = metrics_gauge(m, "kontor_lag_records", "Records not taken yet, over the owned partitions.",
-                                  METRIC_LABELS("processor", p->name, "topic", p->inputs[i].topic));
+    char timers[TOPIC_NAME_MAXIMUM];
+    const char *inputs[INPUTS_MAXIMUM + 1];
+    size_t input_count = topics_inputs(p, timers, inputs);
+    for (size_t i = 0; i < input_count; i++)
+        s->lag[i] = metrics_gauge(m, "kontor_lag_records", "Records not taken yet, over the owned partitions.", METRIC_LABELS("processor", p->name, "topic", inputs[i]));
     s->parked = metrics_gauge(m, "kontor_parked_events", "Events that wait for data.", processor);
     s->held = metrics_gauge(m, "kontor_held_events", "Events that wait for a person.", processor);
     s->behind = metrics_gauge(m, "kontor_behind_events", "Events that wait behind another of their document.", processor);

@@ -37,6 +37,7 @@ static const struct config_key common_keys[] = {
     {.name = "session.timeout.ms", .fallback = "8000", .help = "after that the group gives a silent instance's partitions to others", .kind = CONFIG_DURATION_MS, .minimum = 1000, .maximum = 300000},
     {.name = "leave.on.stop", .fallback = "false", .help = "leave the group when stopped, to scale down; otherwise the place is kept for session.timeout.ms", .kind = CONFIG_BOOLEAN},
     {.name = "parking.limit", .fallback = "30d", .help = "how long an event waits for data before a person must decide, where the rule names no time", .kind = CONFIG_DURATION_MS, .minimum = 1000, .maximum = 3660LL * DAY_MS},
+    {.name = "timers.interval", .fallback = "1m", .help = "least time between two ticks of the broker's time for a task where something waits; limits end in a quiet partition too, up to about so much later", .kind = CONFIG_DURATION_MS, .minimum = 100, .maximum = DAY_MS},
     {.name = "state.keep.event.ids", .fallback = "35d", .help = "how long a repeated event id is recognised, in event time", .kind = CONFIG_DURATION_MS, .minimum = DAY_MS, .maximum = 3660LL * DAY_MS},
     {.name = "state.keep.documents", .fallback = "800d", .help = "how long a finished document is known after it last changed, in event time: two fiscal years and some; open ones stay", .kind = CONFIG_DURATION_MS, .minimum = DAY_MS, .maximum = 36600LL * DAY_MS},
     {.name = "poison.flood.window", .fallback = "1000", .help = "records over which the share of poison is taken", .kind = CONFIG_INTEGER, .minimum = 100, .maximum = 1000000},

@@ -40,7 +40,7 @@ bool tasks_open(struct tasks **result, const struct tasks_options *options, stru
     tasks->options = *options;
     tasks->entries = calloc((size_t)options->topics->partition_count, sizeof *tasks->entries);
     snprintf(tasks->identity, sizeof tasks->identity, "%s/%s", options->topics->cluster, options->topics->changelog);
-    const struct restore_options restore = {options->tail, options->topics->changelog, options->topics->partition_count, options->processor->layout_version};
+    const struct restore_options restore = {options->tail, options->topics->changelog, options->topics->partition_count};
     bool fine = tasks->entries ? restore_open(&tasks->restore, &restore, error) : error_set(error, "out of memory");
     if (fine && mkdir(options->dir, 0750) != 0 && errno != EEXIST) fine = error_set(error, "%s cannot be made: %m", options->dir);
     if (fine) *result = tasks;
@@ -91,8 +91,7 @@ static enum step open_state(struct tasks *tasks, int32_t partition, struct fatal
     struct entry *entry = &tasks->entries[partition];
     char path[PATH_SIZE];
     snprintf(path, sizeof path, "%s/%d", tasks->options.dir, partition);
-    const struct state_identity identity = {tasks->options.processor->name, tasks->options.processor->layout_version, (uint32_t)partition,
-                                            (uint32_t)count_of(tasks), tasks->identity};
+    const struct state_identity identity = {tasks->options.processor->name, (uint32_t)partition, (uint32_t)count_of(tasks), tasks->identity};
     struct state_opening opening;
     struct error error;
     if (!state_open(&entry->state, path, &identity, clock_wall_ms(), tasks->options.topics->state_maximum_age_ms, &opening, &error))
@@ -169,7 +168,9 @@ static enum step open_task(struct tasks *tasks, int32_t partition, struct fatal_
         return fatal_because(fatal, EXIT_RUN, "partition %d has a state, but the group has no committed offset of any of its inputs: they have expired or were deleted. "
                              "Say with `kontor offsets` where to go on", partition);
     struct error error;
-    if (!task_open(&entry->task, tasks->options.engine, partition, entry->state, &error)) {
+    enum engine_result opened = task_open(&entry->task, tasks->options.engine, partition, entry->state, &error);
+    if (opened == ENGINE_FATAL) return fatal_because(fatal, EXIT_CONFIGURATION, "%s", error.text);
+    if (opened != ENGINE_DONE) {
         entry->task = NULL;
         log_warning("task_not_opened", "%s", error.text);
         return tasks_rebuild(tasks, partition, fatal);

@@ -39,13 +39,22 @@ static int partitions_of(struct look *look, const char *name) {
     return 0;
 }
 
+size_t topics_inputs(const struct processor *processor, char timers[TOPIC_NAME_MAXIMUM], const char *inputs[INPUTS_MAXIMUM + 1]) {
+    size_t count = 0;
+    snprintf(timers, TOPIC_NAME_MAXIMUM, "kontor.%s.timers", processor->name);
+    for (; count < INPUTS_MAXIMUM && processor->inputs[count].topic; count++) inputs[count] = processor->inputs[count].topic;
+    inputs[count++] = timers;
+    return count;
+}
+
 static void check_inputs(struct look *look) {
     struct topics *topics = look->topics;
-    const struct processor_input *inputs = look->processor->inputs;
-    for (int i = 0; i < INPUTS_MAXIMUM && inputs[i].topic; i++) {
-        int count = partitions_of(look, inputs[i].topic);
+    const char *inputs[INPUTS_MAXIMUM + 1];
+    size_t input_count = topics_inputs(look->processor, topics->timers, inputs);
+    for (size_t i = 0; i < input_count; i++) {
+        int count = partitions_of(look, inputs[i]);
         if (i == 0) topics->partition_count = count;
-        else if (count && count != topics->partition_count) wrong(look, "all inputs need the same number of partitions", inputs[i].topic, count, topics->partition_count);
+        else if (count && count != topics->partition_count) wrong(look, "all inputs need the same number of partitions", inputs[i], count, topics->partition_count);
     }
     int changelog = partitions_of(look, topics->changelog);
     if (changelog && changelog != topics->partition_count) wrong(look, "the changelog needs as many partitions as the inputs", topics->changelog, changelog, topics->partition_count);
@@ -94,8 +103,23 @@ static const char *entry_of(const rd_kafka_ConfigResource_t *resource, const cha
     return NULL;
 }
 
+static void check_timers(struct look *look, const rd_kafka_ConfigResource_t *resource) {
+    static const struct { const char *setting, *value, *why; } wanted[] = {
+        {"cleanup.policy", "delete", "a replay needs every tick"}, {"retention.ms", "-1", "a replay needs every tick"},
+        {"message.timestamp.type", "LogAppendTime", "its records are ticks of the broker's time"}};
+    for (size_t i = 0; i < sizeof wanted / sizeof *wanted && !look->wrong; i++) {
+        const char *found = entry_of(resource, wanted[i].setting);
+        if (found && strcmp(found, wanted[i].value) != 0)
+            look->wrong = !error_set(look->error, "topic %s has %s=%s, it must be %s: %s" HOW, look->topics->timers, wanted[i].setting, found, wanted[i].value, wanted[i].why);
+    }
+}
+
 static void check_config(struct look *look, const rd_kafka_ConfigResource_t *resource) {
     const char *name = rd_kafka_ConfigResource_name(resource), *policy = entry_of(resource, "cleanup.policy");
+    if (strcmp(name, look->topics->timers) == 0) {
+        check_timers(look, resource);
+        return;
+    }
     const char *retention = entry_of(resource, "delete.retention.ms"), *stamp = entry_of(resource, "message.timestamp.type");
     bool changelog = strcmp(name, look->topics->changelog) == 0;
     int64_t age = retention ? strtoll(retention, NULL, 10) / 2 : 0;
@@ -109,9 +133,10 @@ static void check_config(struct look *look, const rd_kafka_ConfigResource_t *res
 }
 
 static enum topics_answer ask_configs(struct look *look, rd_kafka_t *client, int timeout_ms) {
-    rd_kafka_ConfigResource_t *resources[MASTER_COUNT + 1];
+    rd_kafka_ConfigResource_t *resources[MASTER_COUNT + 2];
     size_t count = 0;
     resources[count++] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, look->topics->changelog);
+    resources[count++] = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, look->topics->timers);
     for (int i = 0; look->processor->tables[i] != END_OF_TABLES; i++) {
         char name[TOPIC_NAME_MAXIMUM];
         snprintf(name, sizeof name, "master.%s", master_tables[look->processor->tables[i]].name);

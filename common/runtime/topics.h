@@ -17,15 +17,20 @@ enum topics_answer {
 enum { TOPIC_NAMES_MAXIMUM = 64, TOPIC_NAME_MAXIMUM = 250 };
 
 struct topics {
-    int32_t partition_count;            /* of every input and of the changelog */
+    int32_t partition_count;            /* of every input, of the timers and of the changelog */
     int64_t state_maximum_age_ms;       /* half of the changelog's delete.retention.ms: older states may have missed tombstones */
     int64_t tables_maximum_age_ms;      /* the same of the master topics; 0: the processor has none */
     char cluster[64];                   /* Kafka's id of the cluster */
     char erps[1024];                    /* the ERPs that have a topic of each output per ERP, separated by commas */
     char changelog[TOPIC_NAME_MAXIMUM];
+    char timers[TOPIC_NAME_MAXIMUM];    /* ticks of the broker's time (engine.h) */
     char outputs[TOPIC_NAMES_MAXIMUM][TOPIC_NAME_MAXIMUM];  /* with the topics per ERP, without the changelog */
     size_t output_count;
 };
+
+/* What the processor's group subscribes to, in the order in which its records are taken: its declared inputs, and behind them the timers, whose name is put
+ * into `timers`. The number of them. */
+size_t topics_inputs(const struct processor *processor, char timers[TOPIC_NAME_MAXIMUM], const char *inputs[INPUTS_MAXIMUM + 1]);
 
 enum topics_answer topics_look(rd_kafka_t *client, const struct processor *processor, int timeout_ms, struct topics *topics, struct error *error);
 #endif

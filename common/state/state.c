@@ -11,12 +11,9 @@
 #include "common/platform/hash.h"
 #include "common/state/environment.h"
 
-enum { LAYOUTS_BEFORE = 2 /* that a binary still reads */ };
-
 /* What stands in `about`, sealed, as this machine holds it: the file is of no use on another. */
 struct about {
     uint32_t format;
-    uint32_t oldest_layout, newest_layout;  /* of the binaries that wrote since it was empty */
     uint32_t partition, partition_count;
     struct state_position at;
     char processor[64], changelog_id[320];
@@ -58,7 +55,6 @@ bool state_unseal(struct slice key, struct slice value, struct slice *body, uint
 static bool about_new(struct about *about, const struct state_identity *identity, struct error *error) {
     memset(about, 0, sizeof *about); /* its padding is stored too */
     about->format = STATE_FORMAT;
-    about->oldest_layout = about->newest_layout = identity->layout_version;
     about->partition = identity->partition;
     about->partition_count = identity->partition_count;
     about->at = (struct state_position){-1, 0};
@@ -106,11 +102,6 @@ static bool is_ours(const struct state *state, const struct about *stored, struc
     if (stored->partition_count != ours->partition_count)
         return error_set(error, "%s was made with %" PRIu32 " partitions, the topic has %" PRIu32 ": keys lie elsewhere now; `kontor rekey` moves them", path,
                          stored->partition_count, ours->partition_count);
-    uint32_t layout = ours->newest_layout;
-    if (stored->newest_layout > layout || (layout > LAYOUTS_BEFORE && stored->oldest_layout < layout - LAYOUTS_BEFORE))
-        return error_set(error, "%s holds records of layout %" PRIu32 " to %" PRIu32 ", this program reads %" PRIu32 " to %" PRIu32
-                         ": use the program that fits, or `kontor state migrate`", path, stored->oldest_layout, stored->newest_layout,
-                         layout > LAYOUTS_BEFORE ? layout - LAYOUTS_BEFORE : 1, layout);
     return true;
 }
 
@@ -132,10 +123,8 @@ static bool believe(struct state *state, int64_t now_ms, int64_t maximum_age_ms,
     if (problem) {
         opening->rebuilt_because = problem;
         if (!state_clear(state, error)) return false;
-    } else if (found) {
-        state->about.oldest_layout = stored.oldest_layout;
-        state->about.at = stored.at;
-    } else if (!environment_write(&state->environment, 0, write_about, &state->about, error)) return false;
+    } else if (found) state->about.at = stored.at;
+    else if (!environment_write(&state->environment, 0, write_about, &state->about, error)) return false;
     opening->at = state->about.at;
     return true;
 }
@@ -165,7 +154,6 @@ void state_close(struct state *state) {
 
 bool state_clear(struct state *state, struct error *error) {
     state->about.at = (struct state_position){-1, 0};
-    state->about.oldest_layout = state->about.newest_layout;
     return environment_empty(&state->environment, error) && environment_write(&state->environment, 0, write_about, &state->about, error);
 }
 
@@ -183,13 +171,12 @@ static enum state_result broken_seal(struct state *state, struct slice key, stru
     return STATE_CORRUPT;
 }
 
-enum state_result state_get(struct state *state, struct slice key, struct slice *body, struct error *error) {
-    struct slice value;
-    uint8_t version;
-    int code = environment_read(&state->environment, state->environment.records, key, &value);
+enum state_result state_get(struct state *state, struct slice key, struct state_value *value, struct error *error) {
+    struct slice sealed;
+    int code = environment_read(&state->environment, state->environment.records, key, &sealed);
     if (code == MDB_NOTFOUND) return STATE_ABSENT;
     if (code) return failed(state, code, error);
-    return state_unseal(key, value, body, &version) ? STATE_FOUND : broken_seal(state, key, error);
+    return state_unseal(key, sealed, &value->body, &value->version) ? STATE_FOUND : broken_seal(state, key, error);
 }
 
 static bool begins_with(struct slice text, struct slice prefix) {
@@ -197,7 +184,7 @@ static bool begins_with(struct slice text, struct slice prefix) {
 }
 
 /* Keys at or after `from` that begin with `prefix`. */
-static enum state_result scan(struct state *state, struct slice from, struct slice prefix, bool (*visit)(void *context, struct slice key, struct slice body), void *context,
+static enum state_result scan(struct state *state, struct slice from, struct slice prefix, bool (*visit)(void *context, struct slice key, struct state_value value), void *context,
                               struct error *error) {
     MDB_cursor *cursor;
     if (!state->environment.reader) return failed(state, MDB_BAD_TXN, error);
@@ -207,26 +194,26 @@ static enum state_result scan(struct state *state, struct slice from, struct sli
     MDB_val name = {from.length, (void *)(uintptr_t)from.data}, found;
     for (code = mdb_cursor_get(cursor, &name, &found, from.length ? MDB_SET_RANGE : MDB_FIRST); !code;
          code = mdb_cursor_get(cursor, &name, &found, MDB_NEXT)) {
-        struct slice key = {name.mv_data, name.mv_size}, value = {found.mv_data, found.mv_size}, body;
-        uint8_t version;
+        struct slice key = {name.mv_data, name.mv_size}, sealed = {found.mv_data, found.mv_size};
+        struct state_value value;
         if (!begins_with(key, prefix)) break;
-        if (!state_unseal(key, value, &body, &version)) {
+        if (!state_unseal(key, sealed, &value.body, &value.version)) {
             result = broken_seal(state, key, error);
             break;
         }
         result = STATE_FOUND;
-        if (!visit(context, key, body)) break;
+        if (!visit(context, key, value)) break;
     }
     mdb_cursor_close(cursor);
     return code && code != MDB_NOTFOUND ? failed(state, code, error) : result;
 }
 
-enum state_result state_scan(struct state *state, struct slice prefix, bool (*visit)(void *context, struct slice key, struct slice body), void *context,
+enum state_result state_scan(struct state *state, struct slice prefix, bool (*visit)(void *context, struct slice key, struct state_value value), void *context,
                              struct error *error) {
     return scan(state, prefix, prefix, visit, context, error);
 }
 
-enum state_result state_scan_from(struct state *state, struct slice from, bool (*visit)(void *context, struct slice key, struct slice body), void *context,
+enum state_result state_scan_from(struct state *state, struct slice from, bool (*visit)(void *context, struct slice key, struct state_value value), void *context,
                                   struct error *error) {
     return scan(state, from, (struct slice){0}, visit, context, error);
 }

@@ -3,8 +3,9 @@
  * The truth is the changelog; this is its fold up to a position. It may lag and is brought forward by state_apply; it is never ahead. A key is the
  * store's number (one byte) and the store's own key; the changelog's records have the same keys and the same values.
  *
- * A value is sealed: version byte, CRC-32C (big endian) over key, version byte and body, then the body. LMDB has no page checksums, so a value that
- * fails its seal means that the file cannot be trusted: the caller drops it and rebuilds from the changelog.
+ * A value is sealed: version byte, CRC-32C (big endian) over key, version byte and body, then the body. The version byte is the owner's and says how the
+ * body is to be read (common/runtime/layouts.c). LMDB has no page checksums, so a value that fails its seal means that the file cannot be trusted: the
+ * caller drops it and rebuilds from the changelog.
  *
  * LMDB is used with MDB_WRITEMAP|MDB_NOSYNC on a preallocated file: it is grown with fallocate, never sparse, so that a full disk is an error here and
  * not a fault in a page later. After an unclean stop of the machine (other boot id, not closed cleanly) nothing in the file is believed.
@@ -20,15 +21,14 @@
 #include "common/platform/error.h"
 #include "common/platform/slice.h"
 
-enum { STATE_KEY_MAXIMUM = 480, STATE_SEAL_SIZE = 5, STATE_FORMAT = 1 };
+enum { STATE_KEY_MAXIMUM = 480, STATE_SEAL_SIZE = 5, STATE_FORMAT = 2 };
 
 struct state;
 
-/* Whose state it is. A folder made for another processor, partition or partition count is refused; one of a layout version that this binary cannot
- * read is refused and names `kontor state migrate` (a binary reads its own layout version and the two before). */
+/* Whose state it is. A folder made for another processor, partition or partition count is refused. */
 struct state_identity {
     const char *processor;
-    uint32_t layout_version, partition, partition_count;
+    uint32_t partition, partition_count;
     const char *changelog_id;   /* Kafka's topic id or name+creation mark of the changelog: state of a deleted and re-created changelog is not ours */
 };
 
@@ -52,8 +52,11 @@ MUST_CHECK bool state_clear(struct state *state, struct error *error);
 
 enum state_result { STATE_FOUND, STATE_ABSENT, STATE_CORRUPT, STATE_FAILED };
 
-/* The body of the value under a key, valid until the next state_apply, state_clear or state_close. STATE_CORRUPT: the seal is broken. About 0.4 µs hot. */
-enum state_result state_get(struct state *state, struct slice key, struct slice *body, struct error *error);
+/* What stands behind a seal. */
+struct state_value { struct slice body; uint8_t version; };
+
+/* The value under a key, valid until the next state_apply, state_clear or state_close. STATE_CORRUPT: the seal is broken. About 0.4 µs hot. */
+enum state_result state_get(struct state *state, struct slice key, struct state_value *value, struct error *error);
 
 /* A change: the sealed value, or none (data NULL) to delete. */
 struct state_change { struct slice key, value; };
@@ -63,13 +66,13 @@ struct state_change { struct slice key, value; };
  * two changes of a key the later holds. The slices must not point into what state_get gave. A position that goes back is an error. */
 MUST_CHECK bool state_apply(struct state *state, const struct state_change *changes, size_t count, struct state_position at, bool verify, struct error *error);
 
-/* Calls visit for each key that begins with `prefix` in byte order, with the body; it stops when visit answers false. STATE_ABSENT: there was none.
+/* Calls visit for each key that begins with `prefix` in byte order, with its value; it stops when visit answers false. STATE_ABSENT: there was none.
  * visit may not change the state. */
-enum state_result state_scan(struct state *state, struct slice prefix, bool (*visit)(void *context, struct slice key, struct slice body), void *context,
+enum state_result state_scan(struct state *state, struct slice prefix, bool (*visit)(void *context, struct slice key, struct state_value value), void *context,
                              struct error *error);
 
 /* The same for every key at or after `from`. */
-enum state_result state_scan_from(struct state *state, struct slice from, bool (*visit)(void *context, struct slice key, struct slice body), void *context,
+enum state_result state_scan_from(struct state *state, struct slice from, bool (*visit)(void *context, struct slice key, struct state_value value), void *context,
                                   struct error *error);
 
 struct state_position state_at(const struct state *state);

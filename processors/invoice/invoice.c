@@ -250,7 +250,6 @@ static bool invoice_is_unpaid(const void *record) {
 extern const struct processor invoice_processor;
 const struct processor invoice_processor = {
     .name = "invoice",
-    .layout_version = 1,
     .inputs = {{"procurement.events", &procurement_event_type, true, procurement_envelope, follow_order},
                {"invoice.events", &invoice_event_type, false, invoice_envelope, decide_invoice}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, END_OF_TABLES},

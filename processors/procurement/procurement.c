@@ -22,7 +22,6 @@ static void decide_procurement(struct decision *decision, const void *record) { 
 extern const struct processor procurement_processor;
 const struct processor procurement_processor = {
     .name = "procurement",
-    .layout_version = 1,
     .inputs = {{"procurement.events", &procurement_event_type, false, procurement_envelope, decide_procurement}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, END_OF_TABLES},
     .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_undelivered}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL}},

@@ -52,9 +52,9 @@ static void get(const uint64_t *numbers, size_t count) {
     struct error error;
     for (size_t i = 0; i < count; i++) {
         char text[KEY + 1];
-        struct slice body;
+        struct state_value value;
         error_set(&error, "a key is missing");
-        or_stop(state_get(state, key_of(numbers[i], text), &body, &error) == STATE_FOUND && body.length == BODY, &error);
+        or_stop(state_get(state, key_of(numbers[i], text), &value, &error) == STATE_FOUND && value.body.length == BODY, &error);
     }
 }
 
@@ -85,7 +85,7 @@ static void measure(uint64_t keys) {
 }
 
 int main(int count, char **arguments) {
-    const struct state_identity identity = {"bench", 1, 0, 1, "bench"};
+    const struct state_identity identity = {"bench", 0, 1, "bench"};
     if (count < 2) {
         fprintf(stderr, "usage: %s FOLDER [keys...]\n", arguments[0]);
         return 2;

@@ -111,22 +111,9 @@ static bool words_have(const struct statement *statement, const char *word) {
     return false;
 }
 
-/* A processor that has met no schema id that the registry knows does not call one unknown, it asks again: let it meet one. What comes of that is forgotten. */
-static void registry_meet(struct run *run, struct instance *instance, const struct given *given) {
-    const char bytes[] = {0, 0, 0, 0, (char)broker_schema_id(instance->processor->inputs[instance_input(instance, event_topics[given->topic])].type)};
-    size_t mark = run->broker.count;
-    struct error error = {{0}};
-    struct engine_message message = message_of(given, (struct slice){bytes, sizeof bytes});
-    enum engine_result result = instance_take(instance, event_topics[given->topic], &message, &error);
-    if (result == ENGINE_DONE) result = instance_commit(instance, &error);
-    if (result != ENGINE_DONE) result_fail(run, given->statement, instance, "a record of a known schema taken", result, &error);
-    broker_cut(&run->broker, mark);
-}
-
 static void before_giving(struct run *run, struct instance *instance, struct given *given) {
-    bool unknown = words_have(given->statement, "SCHEMA_UNKNOWN"), settled = !unknown && !run->surroundings.registry_down;
-    if (unknown && !run->surroundings.registry_down) registry_meet(run, instance, given);
-    if (run->mode == MODE_TRUNCATE && settled && strcmp(given->statement->words[0], "raw") != 0) truncations_try(run, instance, given);
+    bool settled = !run->surroundings.registry_down, readable = given->topic != TICKS && strcmp(given->statement->words[0], "raw") != 0 && !words_have(given->statement, "SCHEMA_UNKNOWN");
+    if (run->mode == MODE_TRUNCATE && settled && readable) truncations_try(run, instance, given);
     if (run->mode == MODE_ALLOCATION && settled)
         for (int kind = 0; kind < ALLOCATION_KINDS; kind++) failures_try(run, instance, given, (enum allocation_kind)kind);
 }
@@ -157,7 +144,7 @@ static enum engine_result release(struct run *run, struct instance *instance, co
 }
 
 static void give(struct run *run, struct instance *instance, struct given *given) {
-    if (instance_input(instance, event_topics[given->topic]) < 0) return;
+    if (instance_input(instance, event_topics[given->topic]) < 0 || (given->topic == TICKS && !instance->tasks[given->partition].used)) return;
     struct error error = {{0}};
     before_giving(run, instance, given);
     size_t mark = run->broker.count;
@@ -208,6 +195,37 @@ static void tables_follow(struct run *run, struct instance *instance, const stru
         if (!failed) { result_fail(run, statement, instance, "the tables followed", result, &error); return; }
         if (!undo(run, instance, mark, statement)) return;
     }
+}
+
+static struct given tick_of(const struct statement *statement, int32_t partition, int64_t time_ms) {
+    return (struct given){.statement = statement, .topic = TICKS, .id = "", .origin = "", .partition = partition, .time_ms = time_ms, .received_ms = time_ms};
+}
+
+void batch_tick(struct run *run, const struct statement *statement, int64_t time_ms) {
+    for (int32_t p = 0; p < PARTITIONS; p++) {
+        struct given given = tick_of(statement, p, time_ms);
+        batch_give(run, &given);
+    }
+}
+
+int batch_quiet(struct run *run, const struct statement *statement, int64_t now_ms) {
+    int ticks = 0;
+    batch_flush(run, statement);   /* what is sent can be read when it is committed */
+    for (int i = 0; i < PROCESSOR_COUNT; i++)
+        for (int32_t p = 0; p < PARTITIONS; p++) {
+            struct instance *instance = &run->instances[i];
+            struct error error = {{0}};
+            char topic[128];
+            if (!instance->tasks[p].task || !task_wants_tick(instance->tasks[p].task, now_ms)) continue;
+            snprintf(topic, sizeof topic, "kontor.%s.timers", instance->processor->name);
+            int64_t end = broker_end(&run->broker, topic, p);
+            enum engine_result result = engine_send_tick(instance->engine, instance->tasks[p].task, &error);
+            if (result != ENGINE_DONE || broker_end(&run->broker, topic, p) != end + 1) result_fail(run, statement, instance, "a tick in the timers topic", result, &error);
+            struct given given = tick_of(statement, p, now_ms);
+            give(run, instance, &given);
+            ticks++;
+        }
+    return ticks;
 }
 
 void batch_follow_tables(struct run *run, const struct statement *statement) {

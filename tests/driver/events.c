@@ -9,7 +9,7 @@
 #include "tests/driver/records.h"
 #include "tests/driver/run.h"
 
-const char *const event_topics[PROCESSOR_COUNT] = {"procurement.events", "invoice.events"};
+const char *const event_topics[PROCESSOR_COUNT + 1] = {"procurement.events", "invoice.events", [TICKS] = TICKS_INPUT};
 enum { QUANTITY_SCALE = 6, AMOUNT_SCALE = 4, MINUTE_MS = 60000 };
 
 /* Words of the case language for fields of the schemas. */

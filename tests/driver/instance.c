@@ -90,14 +90,13 @@ static bool task_make(struct instance *instance, int32_t partition, struct error
     struct state *state;
     struct state_opening opening;
     if (instance->tasks[partition].task) return true;
-    const struct state_identity identity = {.processor = instance->processor->name, .layout_version = instance->processor->layout_version,
-        .partition = (uint32_t)partition, .partition_count = PARTITIONS, .changelog_id = "driver"};
+    const struct state_identity identity = {.processor = instance->processor->name, .partition = (uint32_t)partition, .partition_count = PARTITIONS, .changelog_id = "driver"};
     snprintf(name, sizeof name, "state-%d", partition);
     path_make(instance, name, path);
     instance->tasks[partition].used = true;
     if (!state_open(&state, path, &identity, instance->surroundings->now_ms, 0, &opening, error)) return false;
     if (!state_restore(instance, partition, state, opening.at.position, error) ||
-        !task_open(&instance->tasks[partition].task, instance->engine, partition, state, error)) {
+        task_open(&instance->tasks[partition].task, instance->engine, partition, state, error) != ENGINE_DONE) {
         state_close(state);
         return false;
     }
@@ -142,7 +141,7 @@ bool instance_restart(struct instance *instance, bool forget, struct error *erro
 int instance_input(const struct instance *instance, const char *topic) {
     for (int i = 0; i < INPUTS_MAXIMUM && instance->processor->inputs[i].topic; i++)
         if (strcmp(instance->processor->inputs[i].topic, topic) == 0) return i;
-    return -1;
+    return strcmp(topic, TICKS_INPUT) == 0 ? INPUTS_MAXIMUM : -1;
 }
 
 /* ---- batches ---- */
@@ -223,9 +222,12 @@ enum engine_result instance_take(struct instance *instance, const char *topic, s
         if (!task_make(instance, message->partition, error)) return ENGINE_ABORT;
     }
     message->input = instance_input(instance, topic);
+    struct task *task = instance->tasks[message->partition].task;
     for (bool again = true; again;) {
-        enum engine_result result = task_settle(instance, instance->tasks[message->partition].task, error);
-        if (result == ENGINE_DONE) result = engine_take(instance->engine, instance->tasks[message->partition].task, message, &again, error);
+        enum engine_result result = task_settle(instance, task, error);
+        if (result == ENGINE_DONE)
+            result = message->input == INPUTS_MAXIMUM ? engine_tick(instance->engine, task, message->received_ms, &again, error)
+                                                      : engine_take(instance->engine, task, message, &again, error);
         if (result != ENGINE_DONE) return result;
     }
     return ENGINE_DONE;
@@ -245,10 +247,7 @@ enum engine_result instance_commit(struct instance *instance, struct error *erro
     if (instance->commit_fails) allocation_fail_at(ALLOCATION_HEAP, 1);
     bool committed = engine_commit(instance->engine, position_after, instance, error);
     allocation_end();
-    if (committed) {
-        tables_trim(instance->tables);
-        return ENGINE_DONE;
-    }
+    if (committed) return ENGINE_DONE;
     instance->reopen = true;
     return ENGINE_FATAL;
 }
@@ -257,9 +256,9 @@ bool instance_abort(struct instance *instance, struct error *error) { return eng
 
 /* ---- looking at it ---- */
 
-static bool fingerprint_add(void *context, struct slice key, struct slice body) {
+static bool fingerprint_add(void *context, struct slice key, struct state_value value) {
     uint64_t *sum = context;
-    *sum += hash_slice(key) * 31 + hash_slice(body) * 17;
+    *sum += hash_slice(key) * 31 + hash_slice(value.body) * 17;
     return true;
 }
 

@@ -5,6 +5,7 @@
 
 enum { PARTITIONS = 32 };
 #define MASTER_SOURCE "MDM"   /* the authoritative source of every table */
+#define TICKS_INPUT "ticks"   /* stands for each processor's timers topic */
 
 /* What all instances share. */
 struct surroundings {
@@ -30,14 +31,14 @@ MUST_CHECK bool instance_open(struct instance *instance, const struct processor 
 void instance_close(struct instance *instance);
 /* Closed and opened again, as after a restart; forget: on another machine, with nothing but the topics. */
 MUST_CHECK bool instance_restart(struct instance *instance, bool forget, struct error *error);
-/* Position of the topic among the processor's inputs, or -1. */
+/* Position of the topic among the processor's inputs, or -1; of TICKS_INPUT one behind all. */
 int instance_input(const struct instance *instance, const char *topic);
 
 /* Reads what is new in the master topics. */
 MUST_CHECK enum engine_result instance_follow_tables(struct instance *instance, struct error *error);
 /* Works off what is released; nothing is sealed. A task that must wait for its surroundings does not keep the others from going on. */
 MUST_CHECK enum engine_result instance_settle(struct instance *instance, struct error *error);
-/* Takes a record, after what was to be released before it; nothing is sealed. message->input is filled in. */
+/* Takes a record, after what was to be released before it; nothing is sealed. message->input is filled in. Of a tick received_ms is all that counts. */
 MUST_CHECK enum engine_result instance_take(struct instance *instance, const char *topic, struct engine_message *message, struct error *error);
 /* Seals and commits; nothing to do when nothing was taken. ENGINE_FATAL: Kafka has it and the state does not: reopen is set. */
 MUST_CHECK enum engine_result instance_commit(struct instance *instance, struct error *error);

@@ -79,8 +79,27 @@ static void run_master(struct run *run, const struct statement *statement, bool 
     if (run->broker.items[place]->bad != bad_expected) run_fail(run, statement, bad_expected ? "a bad record" : "a good record", bad_expected ? "it was taken" : run->instances[INVOICE].bad_record.text);
 }
 
+/* tick TIME */
+static void run_tick(struct run *run, const struct statement *statement) {
+    struct error error = {{0}};
+    int64_t time_ms;
+    if (!time_read(statement->count > 1 ? statement->words[1] : "", &time_ms, &error)) { problem(run, statement, &error); return; }
+    batch_tick(run, statement, time_ms);
+}
+
+/* quiet TIME -> ticks NUMBER */
+static void run_quiet(struct run *run, const struct statement *statement) {
+    struct error error = {{0}};
+    int64_t time_ms;
+    char got[32];
+    if (statement->count != 5 || strcmp(statement->words[3], "ticks") != 0) { error_set(&error, "quiet TIME -> ticks NUMBER"); problem(run, statement, &error); return; }
+    if (!time_read(statement->words[1], &time_ms, &error)) { problem(run, statement, &error); return; }
+    snprintf(got, sizeof got, "%d", batch_quiet(run, statement, time_ms));
+    if (strcmp(got, statement->words[4]) != 0) run_fail(run, statement, statement->words[4], got);
+}
+
 static void run_statement(struct run *run, const struct statement *statement) {
-    static const char *const words[] = {"event", "raw", "again", "registry", "master", "master-remove", "rule", "rules", "expect", "journals"};
+    static const char *const words[] = {"event", "raw", "again", "registry", "master", "master-remove", "rule", "rules", "expect", "journals", "tick", "quiet"};
     struct error error = {{0}};
     size_t word = 0;
     while (word < sizeof words / sizeof *words && strcmp(words[word], statement->words[0]) != 0) word++;
@@ -95,6 +114,8 @@ static void run_statement(struct run *run, const struct statement *statement) {
     case 7: run_master(run, statement, false, true); break;
     case 8: expect(run, statement); break;
     case 9: run->journals_not_listed = true; break;
+    case 10: run_tick(run, statement); break;
+    case 11: run_quiet(run, statement); break;
     default: error_set(&error, "there is no statement %s", statement->words[0]); problem(run, statement, &error);
     }
 }

@@ -17,13 +17,13 @@ enum mode {
     MODE_COUNT
 };
 
-enum { PROCUREMENT, INVOICE, PROCESSOR_COUNT };
-extern const char *const event_topics[PROCESSOR_COUNT];
+enum { PROCUREMENT, INVOICE, PROCESSOR_COUNT, TICKS = PROCESSOR_COUNT };
+extern const char *const event_topics[PROCESSOR_COUNT + 1];
 
-/* An event, or raw bytes, that the case gave. */
+/* An event, or raw bytes, that the case gave; or a tick for the tasks of a partition. */
 struct given {
     const struct statement *statement;
-    int topic;                      /* PROCUREMENT or INVOICE */
+    int topic;                      /* PROCUREMENT, INVOICE or TICKS */
     const char *id, *document, *origin;
     int32_t partition;
     int64_t offset, time_ms, received_ms;
@@ -67,6 +67,10 @@ MUST_CHECK bool rules_put(struct run *run, const struct statement *statement, st
 /* ---- batches.c: the modes ---- */
 void batch_give(struct run *run, struct given *given);
 void batch_follow_tables(struct run *run, const struct statement *statement);
+/* A tick with that broker time in every task. */
+void batch_tick(struct run *run, const struct statement *statement, int64_t time_ms);
+/* Nothing comes until then: every task may write a tick and takes it. The number of ticks. */
+int batch_quiet(struct run *run, const struct statement *statement, int64_t now_ms);
 void batch_flush(struct run *run, const struct statement *statement);
 
 /* ---- outcome.c ---- */

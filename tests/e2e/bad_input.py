@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import struct
 import sys
 import urllib.request
@@ -48,6 +49,54 @@ def unreadable(cluster, processors):
         send(cluster, "procurement.events", line(after, 7))
         assert outcome_of(cluster, after)["outcome"] == "accepted"
         assert all(processor.alive() for processor in processors)
+
+
+def unknown_schema(number):
+    return raw(b"\0" + struct.pack(">I", 987000 + number) + b"whatever", "ACME|S1", 35, {"number": f"unknown {number}"})
+
+
+def await_letter(cluster, number):
+    def found():
+        return [letter for letter in consume(cluster, "dlq.invoice.events", "--raw") if letter["headers"].get("number") == f"unknown {number}"]
+    letters = wait_until(found, 30, f"unknown {number} in the DLQ", interval_s=0.2)
+    assert [letter["headers"]["kontor-reason"] for letter in letters] == ["SCHEMA_UNKNOWN"], letters
+
+
+def unknown_schema_first(cluster, processors):
+    processor = processors[1]
+    await_caught_up(processors)
+    processor.stop()
+    send(cluster, "invoice.events", unknown_schema(1), options=["--raw"])
+    processor.start()
+    with test("an unknown schema id as the first record after a restart: DLQ, for the registry knows our own schemas"):
+        await_letter(cluster, 1)
+    with test("... and the process goes on behind it"):
+        after = invoice("I-after", "PO-after")
+        send(cluster, "invoice.events", line(after, 36))
+        outcome_of(cluster, after)
+        processor.wait_ready()
+
+
+def empty_registry(cluster, processors):
+    """The registry has lost its memory: it knows no id any more, ours neither."""
+    processor, memory = processors[1], cluster.directory / "registry"
+    await_caught_up(processors)
+    processor.stop()
+    cluster.registry.kill()
+    memory.rename(memory.with_name("registry-put-away"))
+    cluster.registry.start().wait_ready()
+    send(cluster, "invoice.events", unknown_schema(2), options=["--raw"])
+    processor.start()
+    with test("an empty registry: an unknown schema id waits and says why, nothing goes to the DLQ"):
+        wait_until(lambda: "not an empty one" in processor.http("/readyz")[1], 30, "the processor says why it waits")
+        assert not [letter for letter in consume(cluster, "dlq.invoice.events", "--raw") if letter["headers"].get("number") == "unknown 2"]
+    cluster.registry.kill()
+    shutil.rmtree(memory)
+    memory.with_name("registry-put-away").rename(memory)
+    cluster.registry.start().wait_ready()
+    with test("the registry has its memory back: the unknown one goes to the DLQ"):
+        await_letter(cluster, 2)
+        processor.wait_ready()
 
 
 def misplaced(cluster):
@@ -149,6 +198,8 @@ def registry_down(cluster, processors):
 def main():
     with company(FOLDER) as (cluster, processors):
         unreadable(cluster, processors)
+        unknown_schema_first(cluster, processors)
+        empty_registry(cluster, processors)
         misplaced(cluster)
         refused(cluster)
         incompatible_writer(cluster)

@@ -57,8 +57,8 @@ def main():
         send(cluster, "procurement.events", line(later, 40 * DAY))
         outcome_of(cluster, later)
         with test("40 days later they are taken out, the open ones stay"):
-            # What is left: clock, header, the two open order lines.
-            wait_until(lambda: (processor.metric("kontor_state_entries") or 1000) <= 4, 10, "the finished ones are gone")
+            # What is left: clock, header, layout, the two open order lines.
+            wait_until(lambda: (processor.metric("kontor_state_entries") or 1000) <= 5, 10, "the finished ones are gone")
             changed = order("PO-open")
             send(cluster, "procurement.events", line(changed, 40 * DAY + 1))
             assert outcome_of(cluster, changed)["outcome"] == "rejected", "the open order is known: the same number again is refused"

@@ -254,7 +254,9 @@ class Cluster:
         self.directory.mkdir(parents=True, exist_ok=True)
         self.binaries = Path(binaries)
         # A killed broker is let in again when its session has ended: 9 s by default.
-        extra = {"broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500, **(broker_properties or {})}
+        # A broker that its controller takes for dead while transaction markers are due skips them and leaves the transaction hanging (Kafka 4.3: "Couldn't find
+        # leader endpoint"): a busy machine must not bring that about. After a kill the broker is back once this time is over.
+        extra = {"broker.session.timeout.ms": 6000, "broker.heartbeat.interval.ms": 500, **(broker_properties or {})}
         (self.directory / "broker.extra.properties").write_text("".join(f"{k}={v}\n" for k, v in extra.items()))
         environment = {"BROKER_HEAP": heap}
         self.broker = Broker("broker", self.directory, free_port(), environment)

@@ -81,17 +81,6 @@ static void test_refused(void **state) {
     BAD("two dashes", "apply", "-f");
 }
 
-static void test_nearest(void **state) {
-    (void)state;
-    const char *const names[] = {"suppliers", "accounts", "posting-rules", "periods", NULL};
-    assert_string_equal(nearest_word("supplier", names), "suppliers");
-    assert_string_equal(nearest_word("acounts", names), "accounts");
-    assert_string_equal(nearest_word("posting", names), "posting-rules"); /* what begins like it */
-    assert_string_equal(nearest_word("preiods", names), "periods");
-    assert_null(nearest_word("warehouses", names));
-    assert_null(nearest_word("x", names));
-}
-
 static void test_times(void **state) {
     (void)state;
     int64_t time_ms;
@@ -134,8 +123,8 @@ static void test_declarations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_values), cmocka_unit_test(test_refused), cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_times),  cmocka_unit_test(test_declarations),
+        cmocka_unit_test(test_values), cmocka_unit_test(test_refused), cmocka_unit_test(test_times),
+        cmocka_unit_test(test_declarations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

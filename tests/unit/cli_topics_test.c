@@ -50,7 +50,8 @@ static void test_master_topics(void **state) {
 /* Inputs and changelogs have as many partitions as there are tasks; the sample's old records must stay. */
 static void test_tasks(void **state) {
     (void)state;
-    static const char *const of_tasks[] = {"procurement.events", "invoice.events", "kontor.procurement.changelog", "kontor.invoice.changelog"};
+    static const char *const of_tasks[] = {"procurement.events", "invoice.events", "kontor.procurement.changelog", "kontor.invoice.changelog",
+                                            "kontor.procurement.timers", "kontor.invoice.timers"};
     struct topic_list list;
     for (int tasks = 0; tasks <= 6; tasks += 6) {
         read_own(&list, tasks);
@@ -60,6 +61,10 @@ static void test_tasks(void **state) {
         const struct topic *changelog = topic_list_find(&list, "kontor.invoice.changelog");
         assert_string_equal(setting(changelog, "delete.retention.ms"), "604800000");
         assert_string_equal(setting(changelog, "message.timestamp.type"), "LogAppendTime");
+        const struct topic *timers = topic_list_find(&list, "kontor.invoice.timers");
+        assert_string_equal(setting(timers, "cleanup.policy"), "delete");
+        assert_string_equal(setting(timers, "retention.ms"), "-1");
+        assert_string_equal(setting(timers, "message.timestamp.type"), "LogAppendTime");
         topic_list_free(&list);
     }
 }

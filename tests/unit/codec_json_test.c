@@ -85,6 +85,10 @@ static void test_words(void **state) {
     says("{\"number\":\"1\",\"proof\":\"A\"}", "proof: expected bytes in base64");
     says("{\"number\":\"1\",\"proof\":\"AB==\"}", "proof: expected bytes in base64 without stray bits");
     says("{\"number\":\"1\",\"lines\":[{\"count\":1},{\"count\":3000000000}]}", "lines[1].count: expected an integer of 32 bits");
+    says("{\"number\":\"1\",\"lines\":[{\"count\":1},{}]}", "lines[1].count: the field is missing and has no default");
+    says("{\"number\":\"1\",\"lines\":[5]}", "lines[0]: expected an object, not 5");
+    says("{\"number\":\"1\",\"extra\":{\"int\":\"x\"}}", "extra.int: expected an integer, not \"x\"");
+    says("{\"number\":\"1\",\"amount\":[]}", "amount: expected an amount like \"100.00\" with at most 9 digits, 2 of them behind the point, not []");
     says("{\"number\":\"1\",\"lines\":[{\"count\":1,\"cuont\":2}]}", "lines[0].cuont: no such field in Line; did you mean count?");
     says("{\"number\":\"1\",\"extra\":5}", "extra: expected {\"branch\": value}");
     says("{\"number\":\"1\",\"extra\":{\"long\":5}}", "extra: expected {\"branch\": value}");

@@ -33,12 +33,12 @@ static struct {
     int status, fail_status, delay_ms;
     const char *body, *fail_body;
     size_t body_length; /* 0: strlen */
-    char path[256], posted[1024], authorization[128];
+    char path[256], method[16], posted[1024], authorization[128];
 } server;
 
 static enum MHD_Result answer(void *user, struct MHD_Connection *connection, const char *path, const char *method, const char *version,
                               const char *upload, size_t *upload_size, void **state) {
-    (void)user; (void)method; (void)version;
+    (void)user; (void)version;
     if (!*state) { server.posted[0] = 0; *state = &server; return MHD_YES; }
     if (*upload_size) {
         snprintf(server.posted, sizeof server.posted, "%.*s", (int)*upload_size, upload);
@@ -46,6 +46,7 @@ static enum MHD_Result answer(void *user, struct MHD_Connection *connection, con
         return MHD_YES;
     }
     snprintf(server.path, sizeof server.path, "%s", path);
+    snprintf(server.method, sizeof server.method, "%s", method);
     const char *authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     snprintf(server.authorization, sizeof server.authorization, "%s", authorization ? authorization : "");
     atomic_fetch_add(&server.requests, 1);
@@ -341,6 +342,67 @@ static void test_subjects(void **state) {
     registry_free(registry);
 }
 
+static void test_latest_and_compatibility(void **state) {
+    (void)state;
+    struct error error;
+    struct slice text;
+    uint32_t id = 0;
+    struct registry *registry = open_with((struct registry_options){.attempts = 1});
+    answers(404, "{\"error_code\":40401,\"message\":\"Subject not found\"}");
+    assert_int_equal(registry_latest(registry, "s value", &id, &text, &error), REGISTRY_UNKNOWN);
+    assert_string_equal(server.path, "/subjects/s value/versions/latest"); /* the server has unescaped it */
+    assert_string_equal(server.method, "GET");
+    answers(200, "{\"subject\":\"s value\",\"version\":2,\"id\":7,\"schema\":\"\\\"string\\\"\"}");
+    assert_int_equal(registry_latest(registry, "s value", &id, &text, &error), REGISTRY_FOUND);
+    assert_int_equal(id, 7);
+    assert_string_equal(text.data, "\"string\"");
+    answers(200, "{\"schema\":\"\\\"string\\\"\"}");
+    assert_int_equal(registry_latest(registry, "s value", &id, &text, &error), REGISTRY_UNREACHABLE);
+    answers(200, "{\"id\":7,\"schema\":\"\\\"int\\\"\"}");
+    assert_int_equal(registry_latest(registry, "s value", &id, &text, &error), REGISTRY_CHANGED);
+
+    answers(200, "{\"compatibility\":\"FULL\"}");
+    assert_int_equal(registry_set_compatibility(registry, "s value", "FULL", &error), REGISTRY_FOUND);
+    assert_string_equal(server.path, "/config/s value");
+    assert_string_equal(server.method, "PUT");
+    assert_string_equal(server.posted, "{\"compatibility\":\"FULL\"}");
+    answers(200, "{\"id\":3}"); /* the next call is a POST again, and the one after it a GET */
+    assert_int_equal(registry_register(registry, "s value", SCHEMA, &id, &error), REGISTRY_FOUND);
+    assert_string_equal(server.method, "POST");
+    answers(200, FOUND_ANSWER);
+    assert_int_equal(registry_verify(registry, 9, &error), REGISTRY_FOUND);
+    assert_string_equal(server.method, "GET");
+    answers(422, "{\"error_code\":42203,\"message\":\"Invalid compatibility level\"}");
+    assert_int_equal(registry_set_compatibility(registry, "s value", "SOME", &error), REGISTRY_REFUSED);
+    assert_non_null(strstr(error.text, "Invalid compatibility level"));
+    registry_free(registry);
+}
+
+/* Whatever is kept: the registry itself has to say that it has our schema under our id. */
+static void test_confirmed_by_the_registry_itself(void **state) {
+    (void)state;
+    struct error error;
+    uint32_t id;
+    struct registry *registry = open_with((struct registry_options){.attempts = 1});
+    answers(200, "{\"id\":3}");
+    assert_int_equal(registry_lookup_id(registry, "s-value", SCHEMA, &id, &error), REGISTRY_FOUND);
+    int asked = atomic_load(&server.requests);
+    assert_int_equal(registry_confirm(registry, "s-value", SCHEMA, 3, &error), REGISTRY_FOUND);
+    assert_int_equal(atomic_load(&server.requests), asked + 1);
+    assert_string_equal(server.path, "/subjects/s-value");
+    assert_string_equal(server.posted, FOUND_ANSWER);
+    answers(200, "{\"id\":4}");
+    assert_int_equal(registry_confirm(registry, "s-value", SCHEMA, 3, &error), REGISTRY_UNKNOWN);
+    assert_non_null(strstr(error.text, "under id 4, not 3"));
+    answers(404, "{\"error_code\":40403,\"message\":\"Schema not found\"}");
+    assert_int_equal(registry_confirm(registry, "s-value", SCHEMA, 3, &error), REGISTRY_UNKNOWN);
+    answers(200, "{}");
+    assert_int_equal(registry_confirm(registry, "s-value", SCHEMA, 3, &error), REGISTRY_UNREACHABLE);
+    answers(503, "");
+    assert_int_equal(registry_confirm(registry, "s-value", SCHEMA, 3, &error), REGISTRY_UNREACHABLE);
+    registry_free(registry);
+}
+
 static enum codec_reader_result decode(struct codec_reader *reader, const void *message, size_t length, int32_t *out, struct error *error) {
     struct arena arena;
     arena_init(&arena, 1024, 4096);
@@ -406,6 +468,7 @@ int main(void) {
         cmocka_unit_test(test_unknown_is_undecided_within_a_short_call), cmocka_unit_test(test_trouble_is_unreachable),
         cmocka_unit_test(test_failures_are_repeated), cmocka_unit_test(test_slow_and_huge), cmocka_unit_test(test_second_registry_answers),
         cmocka_unit_test(test_options_are_checked), cmocka_unit_test(test_directory), cmocka_unit_test(test_subjects),
+        cmocka_unit_test(test_latest_and_compatibility), cmocka_unit_test(test_confirmed_by_the_registry_itself),
         cmocka_unit_test(test_reader), cmocka_unit_test(test_wire)};
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -17,7 +17,7 @@
 #endif
 #endif
 
-static const struct state_identity identity = {"invoice", 1, 7, 32, "changelog/1"};
+static const struct state_identity identity = {"invoice", 7, 32, "changelog/1"};
 static struct error error;
 static struct state_opening opening;
 
@@ -61,11 +61,11 @@ static void assert_range(struct state *state, int count, int64_t value) {
     assert_int_equal(state_entries(state), count);
     for (int key = 0; key < count; key++) {
         char room[400];
-        struct slice body;
+        struct state_value found;
         struct state_change want = change_of(key, value, room);
-        if (state_get(state, want.key, &body, &error) != STATE_FOUND) fail_msg("key %d: %s", key, error.text);
-        assert_int_equal(body.length, want.value.length - STATE_SEAL_SIZE);
-        assert_memory_equal(body.data, want.value.data + STATE_SEAL_SIZE, body.length);
+        if (state_get(state, want.key, &found, &error) != STATE_FOUND) fail_msg("key %d: %s", key, error.text);
+        assert_int_equal(found.body.length, want.value.length - STATE_SEAL_SIZE);
+        assert_memory_equal(found.body.data, want.value.data + STATE_SEAL_SIZE, found.body.length);
     }
 }
 
@@ -247,25 +247,25 @@ static void flipped_value_is_found_and_then_emptied(void **unused) {
     assert_true(at >= 0);
     for (int i = 0; i < 3; i++) {
         char room[400];
-        struct slice body;
+        struct state_value found;
         struct state *state = open_state();
         if (i == 2) { /* closing in order does not make it sound */
             assert_string_equal(opening.rebuilt_because, "it was found damaged");
             assert_range(state, 0, 0);
         } else {
             assert_null(opening.rebuilt_because);
-            assert_int_equal(state_get(state, change_of(76, 5, room).key, &body, &error), STATE_FOUND);
+            assert_int_equal(state_get(state, change_of(76, 5, room).key, &found, &error), STATE_FOUND);
         }
         if (i == 1) {
-            assert_int_equal(state_get(state, change_of(77, 5, room).key, &body, &error), STATE_CORRUPT);
+            assert_int_equal(state_get(state, change_of(77, 5, room).key, &found, &error), STATE_CORRUPT);
             assert_non_null(strstr(error.text, "checksum"));
         }
         state_close(state);
     }
 }
 
-static bool count_key(void *context, struct slice key, struct slice body) {
-    (void)key; (void)body;
+static bool count_key(void *context, struct slice key, struct state_value value) {
+    (void)key; (void)value;
     ++*(int *)context;
     return true;
 }
@@ -297,10 +297,10 @@ static void use_damaged(void *context) {
     if (!state) _exit(0);
     for (int key = 0; key < 3000; key++) {
         char room[400];
-        struct slice body;
+        struct state_value found;
         struct state_change want = change_of(key, 5, room);
-        if (state_get(state, want.key, &body, &error) != STATE_FOUND) continue;
-        if (body.length != want.value.length - STATE_SEAL_SIZE || memcmp(body.data, want.value.data + STATE_SEAL_SIZE, body.length) != 0) _exit(3);
+        if (state_get(state, want.key, &found, &error) != STATE_FOUND) continue;
+        if (found.body.length != want.value.length - STATE_SEAL_SIZE || memcmp(found.body.data, want.value.data + STATE_SEAL_SIZE, found.body.length) != 0) _exit(3);
     }
     (void)!put_range(state, 0, 3000, 6);
     state_close(state);
@@ -414,10 +414,10 @@ static void large_value_fits(void **unused) {
     state_seal(value, sizeof value, SLICE("large"), 1);
     struct state_change change = {SLICE("large"), {value, sizeof value}};
     for (int64_t i = 0; i < 5; i++) {
-        struct slice body;
+        struct state_value found;
         assert_true(state_apply(state, &change, 1, (struct state_position){i, i}, true, &error));
-        assert_int_equal(state_get(state, SLICE("large"), &body, &error), STATE_FOUND);
-        assert_int_equal(body.length, sizeof value - STATE_SEAL_SIZE);
+        assert_int_equal(state_get(state, SLICE("large"), &found, &error), STATE_FOUND);
+        assert_int_equal(found.body.length, sizeof value - STATE_SEAL_SIZE);
     }
     state_close(state);
 }
@@ -501,8 +501,8 @@ static void map_past_limit(void *context) {
     while (put_range(state, (int)round * 3000, ((int)round + 1) * 3000, round)) round++;
     if (!strstr(error.text, "ulimit -v")) _exit(200);
     if (put_range(state, 0, 1, round + 1)) _exit(201); /* it is unusable now, and says so */
-    struct slice body;
-    if (state_get(state, SLICE("k"), &body, &error) != STATE_FAILED) _exit(202);
+    struct state_value found;
+    if (state_get(state, SLICE("k"), &found, &error) != STATE_FAILED) _exit(202);
     state_close(state);
     _exit((int)round);
 }

@@ -2,7 +2,21 @@
 
 #include "schemas/count_copy.h"
 #include "schemas/count_event.h"
+
+/* The state's schema differs from version to version. */
+#if defined COUNTER_next
+#include "schemas/next_count_state.h"
+#define COUNT events
+#define OF_VERSION .last_event = event->event_id
+#elif defined COUNTER_other
+#include "schemas/other_count_state.h"
+#define COUNT count
+#define OF_VERSION .owner = event->source
+#else
 #include "schemas/count_state.h"
+#define COUNT count
+#define OF_VERSION .count = 0
+#endif
 
 enum { STORE_COUNTS };
 enum { OUTPUT_COPIES };
@@ -17,19 +31,18 @@ static void envelope(struct decision *decision, const void *record, struct envel
 static void decide(struct decision *decision, const void *record) {
     const struct count_event *event = record;
     const struct count_state *before = state_find(decision, STORE_COUNTS, event->partner);
-    struct count_state after = {(before ? before->count : 0) + 1};
     if (refused(decision)) return;
     struct count_state *stored = decision_alloc(decision, sizeof *stored);
-    *stored = after;
+    *stored = (struct count_state){OF_VERSION};
+    stored->COUNT = (before ? before->COUNT : 0) + 1;
     state_put(decision, STORE_COUNTS, event->partner, stored);
     struct count_copy *copy = decision_alloc(decision, sizeof *copy);
-    *copy = (struct count_copy){event->event_id, event->partner, after.count};
+    *copy = (struct count_copy){event->event_id, event->partner, stored->COUNT};
     emit(decision, OUTPUT_COPIES, (struct slice){0}, copy);
 }
 
 const struct processor counter_processor = {
     .name = "counter",
-    .layout_version = 1,
     .inputs = {{"count.left", &count_event_type, false, envelope, decide}, {"count.right", &count_event_type, false, envelope, decide}},
     .tables = {MASTER_SOURCE_PERMISSIONS, END_OF_TABLES},
     .stores = {{"counts", &count_state_type, NULL}},

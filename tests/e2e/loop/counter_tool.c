@@ -76,8 +76,8 @@ static uint32_t enrol(struct registry *registry, const char *topic, const struct
 static void set_output_up(void *context, const char *topic, const struct codec_type *type, bool per_erp) {
     struct setting_up *up = context;
     (void)per_erp;
-    bool changelog = strstr(topic, ".changelog") != NULL;
-    create(up->client, topic, changelog ? up->partitions : 4, changelog ? "compact" : "delete", changelog);
+    bool changelog = strstr(topic, ".changelog") != NULL, of_tasks = changelog || strstr(topic, ".timers") != NULL;
+    create(up->client, topic, of_tasks ? up->partitions : 4, changelog ? "compact" : "delete", of_tasks);
     if (type) enrol(up->registry, topic, type);
 }
 

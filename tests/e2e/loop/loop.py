@@ -1,6 +1,7 @@
 """The exactly-once loop on a real broker, with kontor-counter (counter.h), which hides nothing: what is taken twice shows twice, what is lost leaves a gap."""
 
 import json
+import os
 import random
 import shutil
 import subprocess
@@ -82,9 +83,9 @@ class Feeding:
             raise self.failure
 
 
-def counter(cluster, instance="counter-0", **properties):
+def counter(cluster, instance="counter-0", binary="kontor-counter", **properties):
     settings = {"tables.source": "MDM", "session.timeout.ms": "6000", **{key.replace("_", "."): value for key, value in properties.items()}}
-    return cluster.processor("kontor-counter", instance, settings)
+    return cluster.processor(binary, instance, settings)
 
 
 def committed_order(cluster, counted, rng):
@@ -297,20 +298,24 @@ def twins(cluster, counted, rng):
 
 
 def open_transaction(cluster, counted, rng):
-    with test("restore waits for the end of a transaction that is open in the changelog"):
+    with test("restore waits for the end of a transaction that is open in the changelog, and sees its predecessor's last batches behind it"):
         driver = spawn([PROGRAMS / "transaction_driver", "naive", cluster.bootstrap, "foreign", "foreign", "kontor.counter.changelog", 5000, cluster.bootstrap],
                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
 
         def say(command):
             driver.stdin.write(command + "\n")
             return driver.stdout.readline()
+        processor = counter(cluster, transaction_timeout_ms="10000").start().wait_ready()
         say("begin")
         say("send not-a-value-of-ours")
         say("flush")
-        processor = counter(cluster, transaction_timeout_ms="10000")
-        shutil.rmtree(processor.state, ignore_errors=True)
+        counted.feed(1000)      # committed behind the open transaction: to a reader of what is committed the log ends before it
+        counted.check_soon(processor)
+        processor.kill()
+        shutil.rmtree(processor.state)
         processor.start()
         wait_until(lambda: "restoring 1 tasks" in processor.http("/readyz")[1], 30, "one task still restoring")
+        wait_until(lambda: "hangs in the broker" in processor.http("/readyz")[1] and "kafka-transactions.sh abort" in processor.log(), 20, "the operator told what to do")
         say("abort")
         driver.stdin.close()
         driver.wait(10)
@@ -333,6 +338,99 @@ def environment(cluster, counted, rng):
         ends({}, 1, "kontor topics apply")
 
 
+def rolling_upgrade(cluster, counted, rng):
+    """Two versions of the program, with state schemas that differ, share the partitions and take them over from each other."""
+    first, second = counter(cluster, "counter-0"), counter(cluster, "counter-1", binary="kontor-counter-next")
+    first.start().wait_ready()
+    with test("rolling upgrade: the next version takes half of the tasks, while both work"):
+        with Feeding(counted):
+            second.start().wait_ready()
+            wait_until(lambda: owned(first, second) == [PARTITIONS / 2] * 2, 30, "half and half")
+            wait_until(lambda: second.metric("kontor_events_total", outcome="accepted"), 20, "events of the next version")
+        counted.check_soon(first, second)
+    with test("one version back: the next version is killed, the first takes its tasks and reads what that wrote"):
+        with Feeding(counted):
+            second.kill()
+            wait_until(lambda: owned(first) == [PARTITIONS], 30, "all at one")
+        counted.check_soon(first)
+    with test("the next version alone, from the changelog alone, with values of both"):
+        first.stop()
+        shutil.rmtree(second.state)
+        second.start().wait_ready()
+        counted.feed(2000)
+        counted.check_soon(second, deadline_s=60)
+        second.stop()
+    with test("a version that cannot read the state ends with exit code 1, names store, field and `kontor state migrate`"):
+        other = counter(cluster, "counter-0", binary="kontor-counter-other")
+        assert other.start().exit_code(40) == 1, other.log_tail()
+        for word in ("store counts", "CountState.owner", "kontor state migrate"):
+            assert word in other.log(), other.log_tail()
+    with test("... and leaves it as it was"):
+        first = counter(cluster, "counter-0").start().wait_ready()
+        counted.feed(1000)
+        counted.check_soon(first)
+        first.stop()
+
+
+def changelog_replaced(cluster, counted, rng):
+    processor = counter(cluster)
+    processor.start().wait_ready()
+    counted.feed(1000)
+    counted.check_soon(processor)
+
+    def replace(*how):
+        processor.stop()
+        subprocess.run([PROGRAMS / "changelog_tool", cluster.bootstrap, "kontor.counter.changelog", *how], check=True, stdout=subprocess.DEVNULL, timeout=120)
+    with test("a state as old as half of delete.retention.ms is rebuilt"):
+        replace("retention", "8000")
+        time.sleep(5)           # its age is the test's input
+        processor.start().wait_ready()
+        assert processor.log().count("so old that deletions may be gone") == PARTITIONS, processor.log_tail()
+        counted.feed(1000)
+        counted.check_soon(processor)
+        replace("retention", "604800000")
+        processor.start().wait_ready()
+    with test("a state that nobody has owned for a day is deleted at the next assignment, a younger one is not"):
+        processor.stop()
+        task = next(mark.parent for mark in processor.state.rglob("mark") if mark.parent.name.isdigit())
+        for name, days in (("1001", 2), ("1002", 0.5)):
+            shutil.copytree(task, task.parent / name)
+            for file in (task.parent / name).iterdir():
+                os.utime(file, (time.time() - days * 86400,) * 2)
+        processor.start().wait_ready()
+        assert not (task.parent / "1001").exists() and (task.parent / "1002").exists()
+    with test("a changelog of another partition count, partitioner or format is refused, with what to do"):
+        for there, other, advice in ((f"partitions={PARTITIONS}", f"partitions={PARTITIONS + 1}", "kontor rekey"), ("murmur2", "crc32-c", "kontor state migrate"),
+                                     ("format=2", "format=3", "kontor state migrate")):
+            replace("new", there, other)
+            assert processor.start().exit_code(40) == 1 and advice in processor.log(), processor.log_tail()
+            replace("new", other, there)
+        processor.start().wait_ready()
+        counted.check_soon(processor)
+    with test("the changelog deleted and made anew, as long as before: the state is rebuilt from it"):
+        replace("new")
+        processor.start().wait_ready()
+        assert processor.log().count("the changelog is another one") == PARTITIONS, processor.log_tail()
+        counted.feed(1000)
+        counted.check_soon(processor)
+    with test("restarted on it: believed, nothing is rebuilt"):
+        processor.stop()
+        processor.start().wait_ready()
+        assert "state_dropped" not in processor.log(), processor.log_tail()
+    with test("the state's position is below the log's start: rebuilt"):
+        replace("moved")
+        processor.start().wait_ready()
+        assert processor.log().count("is not in the changelog") == PARTITIONS, processor.log_tail()
+        counted.feed(1000)
+        counted.check_soon(processor)
+    with test("a changelog without its beginning is refused, with and without a state"):
+        replace("headless")
+        for _ in range(2):
+            assert processor.start().exit_code(40) == 1 and "does not begin with its header" in processor.log(), processor.log_tail()
+            assert "state_dropped" not in processor.log(), processor.log_tail()
+            shutil.rmtree(processor.state)
+
+
 def flood(cluster, counted, rng):
     with test("a flood of poison pauses it, and it says so; the rest stays where it is"):
         processor = counter(cluster, "counter-0").start().wait_ready()
@@ -344,7 +442,8 @@ def flood(cluster, counted, rng):
         processor.stop()
 
 
-SCENARIOS = (committed_order, crash_points, random_kills, broker_faults, proxy_faults, doubtful_commits, rebalances, twins, open_transaction, flood, environment)
+SCENARIOS = (committed_order, crash_points, random_kills, broker_faults, proxy_faults, doubtful_commits, rebalances, rolling_upgrade, twins, open_transaction, flood,
+             changelog_replaced, environment)
 
 
 def main():
