@@ -5,6 +5,7 @@
 #include "common/codec/decimal.h"
 #include "common/codec/default.h"
 #include "common/codec/json.h"
+#include "common/platform/names.h"
 
 struct reading {
     struct arena *arena;
@@ -32,31 +33,11 @@ static bool wrong(struct reading *reading, const char *expected, const json_t *j
 
 static bool full(struct reading *reading) { return error_set(reading->error, "%s: the record is too large", reading->path); }
 
-/* The number of letters to change, insert or drop between two names, of at most 63 letters. */
-static unsigned distance(const char *a, const char *b) {
-    unsigned row[64];
-    size_t length = strlen(b);
-    if (length > 63 || strlen(a) > 63) return 1000;
-    for (unsigned j = 0; j <= length; j++) row[j] = j;
-    for (unsigned i = 1; a[i - 1]; i++) {
-        unsigned diagonal = row[0];
-        row[0] = i;
-        for (unsigned j = 1; j <= length; j++) {
-            unsigned change = diagonal + (a[i - 1] != b[j - 1]);
-            diagonal = row[j];
-            unsigned drop = row[j] + 1, insert = row[j - 1] + 1;
-            row[j] = change < drop ? change : drop;
-            if (insert < row[j]) row[j] = insert;
-        }
-    }
-    return row[length];
-}
-
 static bool unknown_field(struct reading *reading, const struct codec_type *type, const char *name) {
     const char *nearest = NULL;
-    unsigned best = 1000;
+    size_t best = SIZE_MAX;
     for (uint32_t i = 0; i < type->field_count; i++) {
-        unsigned d = distance(name, type->fields[i].name);
+        size_t d = name_distance(slice_of(name), slice_of(type->fields[i].name));
         if (d < best) { best = d; nearest = type->fields[i].name; }
     }
     return error_set(reading->error, "%s%s%.80s: no such field in %s%s%s%s", reading->path, reading->path[0] ? "." : "", name, type->name,

@@ -7,6 +7,7 @@
 #include "common/platform/buffer.h"
 #include "common/platform/config_internal.h"
 #include "common/platform/file.h"
+#include "common/platform/names.h"
 #include "common/platform/utf8.h"
 
 enum { CONFIG_BYTES_MAXIMUM = 1024 * 1024, SECRET_BYTES_MAXIMUM = 64 * 1024, ARENA_BLOCK = 16 * 1024, ARENA_LIMIT = 16 * 1024 * 1024 };
@@ -106,22 +107,6 @@ static void set_from_file(struct loader *loader, struct config_value *value, enu
 
 /* ---- names ---- */
 
-/* Levenshtein's distance of the first 127 characters. */
-static size_t distance(const char *a, const char *b) {
-    size_t row[128], a_length = least(strlen(a), 127), b_length = least(strlen(b), 127);
-    for (size_t j = 0; j <= b_length; j++) row[j] = j;
-    for (size_t i = 1; i <= a_length; i++) {
-        size_t diagonal = row[0];
-        row[0] = i;
-        for (size_t j = 1; j <= b_length; j++) {
-            size_t above = row[j];
-            row[j] = least(least(above, row[j - 1]) + 1, diagonal + (a[i - 1] != b[j - 1]));
-            diagonal = above;
-        }
-    }
-    return row[b_length];
-}
-
 static void unknown(struct loader *loader, const char *origin, const char *name, bool environment) {
     char nearest[CONFIG_NAME_SIZE] = "";
     size_t best = SIZE_MAX;
@@ -132,7 +117,7 @@ static void unknown(struct loader *loader, const char *origin, const char *name,
             snprintf(plain, sizeof plain, "%s%s", key->name, with_file ? ".file" : "");
             if (environment) config_environment_name(plain, candidate);
             else memcpy(candidate, plain, sizeof candidate);
-            size_t found = distance(name, candidate);
+            size_t found = name_distance(slice_of(name), slice_of(candidate));
             if (found >= best) continue;
             best = found;
             memcpy(nearest, candidate, sizeof nearest);

@@ -15,7 +15,7 @@ static struct posting_rule_line line(enum posting_rule_side side, const char *ac
 }
 
 static struct posting_rule rule(const char *name, const char *step, const char *category, struct posting_rule_line *lines, size_t count) {
-    return (struct posting_rule){.rule = slice_of(name), .step = slice_of(step), .category = slice_of(category), .supplier_group = TEXT("*"), .tax_code = TEXT("*"),
+    return (struct posting_rule){.rule = slice_of(name), .step = slice_of(step), .category = slice_of(category), .supplier_group = TEXT("*"), .tax_code = TEXT("*"), .method = TEXT("*"),
                                  .lines = {lines, count}};
 }
 
@@ -49,13 +49,13 @@ static void nonsense_is_refused(void **state) {
     (void)state;
     struct posting_rule_line amount[] = {line(DEBIT, "1", "nett"), line(CREDIT, "2", "net")}, mapping[] = {line(DEBIT, "map:accounts:colour", "net"), line(CREDIT, "2", "net")},
                              account[] = {line(DEBIT, "", "net"), line(CREDIT, "2", "net")};
-    struct posting_rule rules[] = {rule("a", "s", "*", amount, 2)};
-    refused(rules, 1, "rule a: unknown amount nett");
-    rules[0] = rule("a", "s", "*", mapping, 2);
-    refused(rules, 1, "rule a: account map:accounts:colour is not map:<set>:<category, supplier_group or tax_code>");
-    rules[0] = rule("a", "s", "*", account, 2);
+    struct posting_rule rules[] = {rule("a", "goods_receipt", "*", amount, 2)};
+    refused(rules, 1, "rule a: there is no amount nett; did you mean net?");
+    rules[0] = rule("a", "goods_receipt", "*", mapping, 2);
+    refused(rules, 1, "rule a: account map:accounts:colour: there is no dimension colour; did you mean category?");
+    rules[0] = rule("a", "goods_receipt", "*", account, 2);
     refused(rules, 1, "rule a: a line has no account");
-    rules[0] = rule("a", "s", "*", NULL, 0);
+    rules[0] = rule("a", "goods_receipt", "*", NULL, 0);
     refused(rules, 1, "rule a has no lines");
 }
 
@@ -77,7 +77,7 @@ static void tie_names_both(void **state) {
 static void most_specific_is_picked(void **state) {
     (void)state;
     struct posting_rule_line lines[] = {line(DEBIT, "map:accounts:category", "net"), line(CREDIT, "2", "net")};
-    struct posting_rule rules[] = {rule("any", "goods_receipt", "*", lines, 2), rule("paint", "goods_receipt", "paint", lines, 2), rule("other-step", "clearing", "*", lines, 2)};
+    struct posting_rule rules[] = {rule("any", "goods_receipt", "*", lines, 2), rule("paint", "goods_receipt", "paint", lines, 2), rule("other-step", "goods_returned", "*", lines, 2)};
     struct error error = {{0}};
     struct rule_set *set = compile(rules, 3, &error);
     assert_non_null(set);
