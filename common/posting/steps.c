@@ -57,7 +57,8 @@ bool steps_amounts_sum(int64_t amounts_e4[RULE_AMOUNT_COUNT]) {
 #define TAX (B(TAX_DEDUCTIBLE) | B(TAX_NOT_DEDUCTIBLE) | B(TAX_REVERSE) | B(TAX_REVERSE_DEDUCTIBLE) | B(TAX_REVERSE_NOT_DEDUCTIBLE))
 #define VARIANCES (B(VARIANCE_ABOVE) | B(VARIANCE_BELOW))
 #define EXCHANGE (B(FX_LOSS) | B(FX_GAIN))
-#define INVOICE (B(NET) | TAX | B(GROSS) | B(PAYABLE) | B(RETAINED))
+#define EXPENSE (B(NET) | TAX | B(GROSS))
+#define INVOICE (EXPENSE | B(PAYABLE) | B(RETAINED))
 #define DEDUCTIONS (B(DISCOUNT_NET) | B(DISCOUNT_TAX) | B(WITHHELD))
 #define PAYMENT (B(SETTLED) | B(PAID) | DEDUCTIONS | B(CHARGES) | B(BANK) | EXCHANGE)
 #define MOVEMENT (B(SETTLED) | B(PAID) | B(CHARGES) | B(BANK) | EXCHANGE)
@@ -66,36 +67,36 @@ bool steps_amounts_sum(int64_t amounts_e4[RULE_AMOUNT_COUNT]) {
 #define MOVES {B(SETTLED), B(PAID), B(BANK)}
 
 #define A(source) RULE_BIT(RULE_ACCOUNT_##source)
-#define CODED (A(OF_LINE) | A(OF_TAX_CODE))
-#define SUPPLIER (CODED | A(OF_SUPPLIER))
-#define EMPLOYEE (CODED | A(OF_EMPLOYEE))
+#define SUPPLIER (A(OF_LINE) | A(OF_SUPPLIER))
+#define EMPLOYEE (A(OF_LINE) | A(OF_EMPLOYEE))
+#define TAXES A(OF_TAX_CODE)
 #define BANKS (A(OF_BANK) | A(IN_TRANSIT))
-#define PAIR (SUPPLIER | EMPLOYEE | BANKS | A(INTERCOMPANY))
+#define PAIR (SUPPLIER | EMPLOYEE | TAXES | BANKS | A(INTERCOMPANY))
 
 const struct rule_step rule_steps[] = {
     {"goods_receipt", B(NET) | B(RECEIPT_VALUE), {B(RECEIPT_VALUE), B(NET)}, SUPPLIER},
     {"goods_returned", B(NET) | B(RECEIPT_VALUE) | EXCHANGE, {B(RECEIPT_VALUE), B(NET)}, SUPPLIER},
-    {"invoice_with_order", INVOICE | B(RECEIPT_VALUE) | VARIANCES | EXCHANGE, OWES, SUPPLIER},
-    {"invoice_without_order", INVOICE, OWES, SUPPLIER},
-    {"subsequent_debit", INVOICE, OWES, SUPPLIER},
-    {"credit_note", INVOICE, OWES, SUPPLIER},
-    {"credit_note_goods", INVOICE | B(RECEIPT_VALUE) | VARIANCES | EXCHANGE, OWES, SUPPLIER},
-    {"rebate", INVOICE, OWES, SUPPLIER},
+    {"invoice_with_order", INVOICE | B(RECEIPT_VALUE) | VARIANCES | EXCHANGE, OWES, SUPPLIER | TAXES},
+    {"invoice_without_order", INVOICE, OWES, SUPPLIER | TAXES},
+    {"subsequent_debit", INVOICE, OWES, SUPPLIER | TAXES},
+    {"credit_note", INVOICE, OWES, SUPPLIER | TAXES},
+    {"credit_note_goods", INVOICE | B(RECEIPT_VALUE) | VARIANCES | EXCHANGE, OWES, SUPPLIER | TAXES},
+    {"rebate", INVOICE, OWES, SUPPLIER | TAXES},
     {"clearing", B(GROSS) | EXCHANGE, {B(GROSS)}, SUPPLIER | BANKS},
     {"retention_released", B(RETAINED) | EXCHANGE, {B(RETAINED)}, SUPPLIER},
     {"grni_written_off", B(RECEIPT_VALUE) | EXCHANGE, {B(RECEIPT_VALUE)}, SUPPLIER},
     {"intercompany_payer", INVOICE | PAYMENT, {B(GROSS), B(SETTLED), B(PAID)}, PAIR},
     {"intercompany_bearer", INVOICE | PAYMENT, {B(GROSS), B(SETTLED), B(PAID)}, PAIR},
-    {"recharge_payer", INVOICE, {B(GROSS)}, PAIR},
-    {"recharge_bearer", INVOICE, {B(GROSS)}, PAIR},
-    {"payment_sent", PAYMENT, {B(SETTLED)}, SUPPLIER | BANKS},
+    {"recharge_payer", EXPENSE, {B(GROSS)}, PAIR},
+    {"recharge_bearer", EXPENSE, {B(GROSS)}, PAIR},
+    {"payment_sent", PAYMENT, {B(SETTLED)}, SUPPLIER | TAXES | BANKS},
     {"payment_settled", MOVEMENT, MOVES, SUPPLIER | BANKS},
-    {"payment_returned", PAYMENT, MOVES, SUPPLIER | BANKS},
+    {"payment_returned", PAYMENT, MOVES, SUPPLIER | TAXES | BANKS},
     {"payment_refunded", MOVEMENT, MOVES, SUPPLIER | BANKS},
-    {"prepayment_sent", MOVEMENT | TAX | B(NET) | B(GROSS), {B(SETTLED), B(PAID), B(BANK), B(GROSS)}, SUPPLIER | BANKS},
-    {"prepayment_applied", MOVEMENT | TAX | B(NET) | B(GROSS), {B(SETTLED), B(PAID), B(GROSS)}, SUPPLIER},
-    {"expense_paid_by_employee", INVOICE, {B(GROSS)}, EMPLOYEE},
-    {"expense_paid_by_card", INVOICE | EXCHANGE, {B(GROSS)}, EMPLOYEE},
+    {"prepayment_sent", MOVEMENT | EXPENSE, {B(SETTLED), B(PAID), B(BANK), B(GROSS)}, SUPPLIER | TAXES | BANKS},
+    {"prepayment_applied", MOVEMENT | EXPENSE, {B(SETTLED), B(PAID), B(GROSS)}, SUPPLIER | TAXES},
+    {"expense_paid_by_employee", EXPENSE, {B(GROSS)}, EMPLOYEE | TAXES},
+    {"expense_paid_by_card", EXPENSE | EXCHANGE, {B(GROSS)}, EMPLOYEE | TAXES},
     {"expense_personal", B(NET) | B(GROSS) | EXCHANGE, {B(GROSS), B(NET)}, EMPLOYEE},
     {"card_transaction", B(NET) | B(GROSS) | MOVEMENT, {B(GROSS), B(PAID), B(BANK)}, EMPLOYEE | BANKS},
     {"card_statement_paid", MOVEMENT, MOVES, EMPLOYEE | BANKS},

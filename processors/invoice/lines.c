@@ -59,6 +59,7 @@ static int64_t line_tax(struct invoice *invoice, size_t i, struct posting_line *
         *known &= line->has_tax;
         return given_e4;
     }
+    amounts->tax_account = (struct posting_account){code->account, MASTER_TAX_CODES, key};
     if (!money_product(line->net_e4, MONEY_SCALE, code->rate_e4, PER_CENT_SCALE, facts->currency, &computed_e4)) {
         report(decision, REASON_AMOUNT_OVERFLOW, facts_path(decision, i, "tax"), "");
         return given_e4;
