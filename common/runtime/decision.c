@@ -183,8 +183,10 @@ void report_as(struct decision *decision, enum reason_class class, enum reason r
 void decision_report_missing(struct decision *decision, struct parked_missing missing) {
     if (decision->missing_count == MISSING_MAXIMUM) return;   /* decided anew when any of the first comes, it finds the rest then */
     for (size_t i = 0; i < decision->missing_count; i++) {
-        const struct parked_missing *other = &decision->missing[i];
-        if (other->table == missing.table && other->store == missing.store && other->date == missing.date && slice_equal(other->key, missing.key)) return;
+        struct parked_missing *other = &decision->missing[i];
+        if (other->table != missing.table || other->store != missing.store || other->date != missing.date || !slice_equal(other->key, missing.key)) continue;
+        other->any_change |= missing.any_change;
+        return;
     }
     decision->missing[decision->missing_count++] = missing;
 }

@@ -133,8 +133,10 @@ static struct slice account_mapped(struct posting *posting, struct slice set, st
         prefix[length] = '*';
         mapping = look_up(decision, MASTER_CODE_MAPPINGS, KEY(decision, set, (struct slice){prefix, length + 1}), date, NULL);
     }
-    if (!mapping) mapping = require(decision, MASTER_CODE_MAPPINGS, key, date, REASON_MAPPING_MISSING, field);
-    return mapping ? mapping->target : (struct slice){0};
+    if (mapping) return mapping->target;
+    if (!require(decision, MASTER_CODE_MAPPINGS, key, date, REASON_MAPPING_MISSING, field))
+        wait_for_table(decision, REASON_MAPPING_MISSING, field, MASTER_CODE_MAPPINGS, key, date);   /* also for a prefix of it */
+    return (struct slice){0};
 }
 
 /* An account that a rule names by a word. */
