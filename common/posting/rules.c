@@ -47,7 +47,8 @@ static bool amount_compile(const struct posting_rule *rule, const struct rule *c
                          name_nearest(name, names, count));
     }
     if (!(step->amounts & RULE_BIT(amount)))
-        return error_set(error, "rule " SLICE_FORMAT ": step " SLICE_FORMAT " has no amount %s", SLICE_ARGUMENT(rule->rule), SLICE_ARGUMENT(rule->step), rule_amount_names[amount]);
+        return error_set(error, "rule " SLICE_FORMAT ": step " SLICE_FORMAT " has no amount %s", SLICE_ARGUMENT(rule->rule), SLICE_ARGUMENT(rule->step),
+                         rule_amount_names[amount]);
     line->amount = (enum rule_amount)amount;
     if ((amount == RULE_FX_LOSS && !line->debit) || (amount == RULE_FX_GAIN && line->debit))
         return error_set(error, "rule " SLICE_FORMAT ": fx_loss is debited and fx_gain credited", SLICE_ARGUMENT(rule->rule));
@@ -69,9 +70,10 @@ static bool mapping_compile(struct arena *arena, const struct posting_rule *rule
     return text_keep(arena, (struct slice){set, (size_t)(colon - set)}, &line->account) || error_set(error, "");
 }
 
-static bool account_compile(struct arena *arena, const struct posting_rule *rule, const struct rule *compiled, struct slice account, struct rule_line *line, struct error *error) {
-    const uint32_t of_tax = RULE_BIT(RULE_TAX_DEDUCTIBLE) | RULE_BIT(RULE_TAX_NOT_DEDUCTIBLE) | RULE_BIT(RULE_TAX_REVERSE) | RULE_BIT(RULE_TAX_REVERSE_DEDUCTIBLE) |
-                            RULE_BIT(RULE_TAX_REVERSE_NOT_DEDUCTIBLE) | RULE_BIT(RULE_DISCOUNT_TAX) | RULE_BIT(RULE_WITHHELD);
+static bool account_compile(struct arena *arena, const struct posting_rule *rule, const struct rule *compiled, struct slice account, struct rule_line *line,
+                            struct error *error) {
+    const uint32_t of_tax = RULE_BIT(RULE_TAX_DEDUCTIBLE) | RULE_BIT(RULE_TAX_NOT_DEDUCTIBLE) | RULE_BIT(RULE_TAX_REVERSE) |
+                            RULE_BIT(RULE_TAX_REVERSE_DEDUCTIBLE) | RULE_BIT(RULE_TAX_REVERSE_NOT_DEDUCTIBLE) | RULE_BIT(RULE_DISCOUNT_TAX) | RULE_BIT(RULE_WITHHELD);
     static const struct slice map = {"map:", 4};
     if (!account.length) return error_set(error, "rule " SLICE_FORMAT ": a line has no account", SLICE_ARGUMENT(rule->rule));
     if (account.length >= map.length && memcmp(account.data, map.data, map.length) == 0) return mapping_compile(arena, rule, account, line, error);
@@ -82,9 +84,11 @@ static bool account_compile(struct arena *arena, const struct posting_rule *rule
     }
     line->from = (enum rule_account)from;
     if (!(rule_steps[compiled->step_number].accounts & RULE_BIT(from)))
-        return error_set(error, "rule " SLICE_FORMAT ": step " SLICE_FORMAT " has no account of %s", SLICE_ARGUMENT(rule->rule), SLICE_ARGUMENT(rule->step), rule_account_names[from]);
+        return error_set(error, "rule " SLICE_FORMAT ": step " SLICE_FORMAT " has no account of %s", SLICE_ARGUMENT(rule->rule), SLICE_ARGUMENT(rule->step),
+                         rule_account_names[from]);
     if (line->from == RULE_ACCOUNT_OF_TAX_CODE && !(of_tax & RULE_BIT(line->amount)) && !steps_is_journal(compiled->step_number))
-        return error_set(error, "rule " SLICE_FORMAT ": %s is no tax: it cannot go to the account of a tax code", SLICE_ARGUMENT(rule->rule), rule_amount_names[line->amount]);
+        return error_set(error, "rule " SLICE_FORMAT ": %s is no tax: it cannot go to the account of a tax code", SLICE_ARGUMENT(rule->rule),
+                         rule_amount_names[line->amount]);
     return true;
 }
 
@@ -122,7 +126,8 @@ static bool complete_check(const struct posting_rule *rule, const struct rule *c
         if (at) at += (size_t)snprintf(wanted + at, sizeof wanted - at, ", or ");
         amounts_print(step->posts_one_of[i], wanted + at, sizeof wanted - at);
     }
-    return !wanted[0] || error_set(error, "rule " SLICE_FORMAT " is incomplete: a rule of step " SLICE_FORMAT " posts %s", SLICE_ARGUMENT(rule->rule), SLICE_ARGUMENT(rule->step), wanted);
+    return !wanted[0] || error_set(error, "rule " SLICE_FORMAT " is incomplete: a rule of step " SLICE_FORMAT " posts %s", SLICE_ARGUMENT(rule->rule),
+                                   SLICE_ARGUMENT(rule->step), wanted);
 }
 
 static bool line_compile(struct arena *arena, const struct posting_rule *rule, struct rule *compiled, size_t i, struct error *error) {

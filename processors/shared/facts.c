@@ -27,11 +27,12 @@ static bool entity_establish(struct decision *decision, struct slice entity, con
     }
     facts->ledger = given->ledger.length ? given->ledger : facts->entity->ledger;
     if (given->posts || given->reverses) {
-        facts->period = period_choose(decision, facts->entity, facts->ledger, facts->asked_date, given->reverses ? PERIOD_REVERSAL : PERIOD_BY_ENTITY);
+        enum period_policy policy = given->reverses ? PERIOD_REVERSAL : PERIOD_BY_ENTITY;
+        facts->period = period_choose(decision, facts->entity, facts->ledger, facts->asked_date, policy);
         facts->posting_date = facts->period.date;
     }
-    const struct tolerance *policy = look_up(decision, MASTER_TOLERANCES, key, facts->posting_date, NULL);
-    if (policy) facts->tolerance = policy;
+    const struct tolerance *tolerance = look_up(decision, MASTER_TOLERANCES, key, facts->posting_date, NULL);
+    if (tolerance) facts->tolerance = tolerance;
     return true;
 }
 
@@ -42,9 +43,11 @@ static void partner_establish(struct decision *decision, const struct facts_give
         facts->supplier = require(decision, MASTER_SUPPLIERS, KEY(decision, envelope->partner), facts->posting_date, REASON_SUPPLIER_UNKNOWN, "supplier");
         if (!facts->supplier) return;
         facts->group = facts->supplier->group;
-        if (given->posts && slice_equal(facts->supplier->status, SLICE("blocked_for_posting"))) report(decision, REASON_SUPPLIER_BLOCKED_FOR_POSTING, "supplier", "");
+        if (given->posts && slice_equal(facts->supplier->status, SLICE("blocked_for_posting")))
+            report(decision, REASON_SUPPLIER_BLOCKED_FOR_POSTING, "supplier", "");
     } else if (given->partner == PARTNER_EMPLOYEE) {
-        facts->employee = require(decision, MASTER_EMPLOYEES, KEY(decision, envelope->entity, envelope->partner), facts->posting_date, REASON_EMPLOYEE_UNKNOWN, "employee");
+        const struct slice key = KEY(decision, envelope->entity, envelope->partner);
+        facts->employee = require(decision, MASTER_EMPLOYEES, key, facts->posting_date, REASON_EMPLOYEE_UNKNOWN, "employee");
         if (!facts->employee) return;
         facts->group = facts->employee->group;
         if (given->posts && slice_equal(facts->employee->status, SLICE("left"))) report(decision, REASON_EMPLOYEE_LEFT, "employee", "");
@@ -73,7 +76,8 @@ void facts_establish(struct decision *decision, struct facts_given given, struct
 }
 
 void facts_of_entity(struct decision *decision, struct slice entity, struct facts_given given, const char *field, struct facts *facts) {
-    *facts = (struct facts){.tolerance = &default_policy, .document_date = given.document_date, .rate_e10 = given.rate_e10, .other_entity = true, .partner = decision_envelope(decision)->entity};
+    *facts = (struct facts){.tolerance = &default_policy, .document_date = given.document_date, .rate_e10 = given.rate_e10, .other_entity = true,
+                            .partner = decision_envelope(decision)->entity};
     (void)entity_establish(decision, entity, field, &given, facts);
     currency_establish(decision, &given, facts);
 }

@@ -54,8 +54,9 @@ void posting_begin_outright(struct posting *posting, struct decision *decision, 
 void posting_begin(struct posting *posting, struct decision *decision, const struct facts *facts, struct slice step, struct slice document, int32_t version) {
     const struct envelope *envelope = decision_envelope(decision);
     posting_begin_outright(posting, decision, facts, step, document, version);
-    if (facts->supplier) posting->accounts.supplier = (struct posting_account){facts->supplier->account, MASTER_SUPPLIERS, KEY(decision, envelope->partner)};
-    if (facts->employee) posting->accounts.employee = (struct posting_account){facts->employee->account, MASTER_EMPLOYEES, KEY(decision, envelope->entity, envelope->partner)};
+    struct posting_accounts *accounts = &posting->accounts;
+    if (facts->supplier) accounts->supplier = (struct posting_account){facts->supplier->account, MASTER_SUPPLIERS, KEY(decision, envelope->partner)};
+    if (facts->employee) accounts->employee = (struct posting_account){facts->employee->account, MASTER_EMPLOYEES, KEY(decision, envelope->entity, envelope->partner)};
     if (!facts->entity) return;
     struct table_row row;
     struct slice key = KEY(decision, facts->entity->rule_set);
@@ -162,14 +163,17 @@ static struct slice account_named(struct posting *posting, const struct rule *ru
         report(decision, REASON_MAPPING_MISSING, name, "rule " SLICE_FORMAT " takes the account of the %s, and its record has none", SLICE_ARGUMENT(rule->name), name);
         wait_for_table(decision, REASON_MAPPING_MISSING, name, account->table, account->key, posting->facts->posting_date);
     } else if (!refused(decision)) {   /* otherwise the record is missing, and that was reported */
-        report_as(decision, CLASS_HELD, REASON_MAPPING_MISSING, name, "rule " SLICE_FORMAT " takes the account of the %s, and the document has none", SLICE_ARGUMENT(rule->name), name);
+        report_as(decision, CLASS_HELD, REASON_MAPPING_MISSING, name, "rule " SLICE_FORMAT " takes the account of the %s, and the document has none",
+                  SLICE_ARGUMENT(rule->name), name);
     }
     return (struct slice){0};
 }
 
-static struct slice account_of(struct posting *posting, const struct rule *rule, const struct rule_line *from, const struct posting_line *line, const struct slice dimensions[]) {
+static struct slice account_of(struct posting *posting, const struct rule *rule, const struct rule_line *from, const struct posting_line *line,
+                               const struct slice dimensions[]) {
     if (from->from == RULE_ACCOUNT_FIXED) return from->account;
-    if (from->from == RULE_ACCOUNT_MAPPED) return account_mapped(posting, from->account, dimensions[from->dimension], rule_dimension_names[from->dimension]);
+    if (from->from == RULE_ACCOUNT_MAPPED)
+        return account_mapped(posting, from->account, dimensions[from->dimension], rule_dimension_names[from->dimension]);
     if (from->from != RULE_ACCOUNT_OF_LINE) return account_named(posting, rule, from, line);
     if (!line->account.length)
         report_as(posting->decision, CLASS_HELD, REASON_ACCOUNT_UNKNOWN, "lines.account", "the rule takes the line's own account and it has none");
@@ -206,8 +210,8 @@ static const struct rule *rule_find(struct posting *posting, const struct postin
     return NULL;
 }
 
-static void rule_line_add(struct posting *posting, const struct rule *rule, const struct rule_line *from, const struct posting_line *line, const struct slice dimensions[],
-                          int64_t functional_e4) {
+static void rule_line_add(struct posting *posting, const struct rule *rule, const struct rule_line *from, const struct posting_line *line,
+                          const struct slice dimensions[], int64_t functional_e4) {
     const bool exchange = from->amount == RULE_FX_LOSS || from->amount == RULE_FX_GAIN;
     if (!functional_e4 && (exchange || !line->amounts_e4[from->amount])) return;
     struct slice account = account_of(posting, rule, from, line, dimensions);
@@ -233,7 +237,8 @@ void posting_add(struct posting *posting, const struct posting_line *given) {
     if (!rule) return;
     int64_t functional_e4[RULE_AMOUNT_COUNT];
     functional_fill(posting, rule, &line, functional_e4);
-    for (size_t i = 0; i < rule->line_count; i++) rule_line_add(posting, rule, &rule->lines[i], &line, dimensions, functional_e4[rule->lines[i].amount]);
+    for (size_t i = 0; i < rule->line_count; i++)
+        rule_line_add(posting, rule, &rule->lines[i], &line, dimensions, functional_e4[rule->lines[i].amount]);
     if (!rule->exchange && (functional_e4[RULE_FX_LOSS] || functional_e4[RULE_FX_GAIN]))
         wait_for_table(decision, REASON_RULE_MISSING, "currency", MASTER_POSTING_RULES, KEY(decision, facts->entity->rule_set), facts->posting_date);
     if (!posting->rule_name.length) posting->rule_name = rule->name;
@@ -288,7 +293,9 @@ static void journal_build(struct posting *posting) {
 void posting_check(struct posting *posting) {
     if (!posting->facts->entity) return;
     const struct facts *facts = posting->facts;
-    posting->period = facts->period.answer == PERIOD_NOT_ASKED ? period_choose(posting->decision, facts->entity, facts->ledger, facts->posting_date, PERIOD_STAYS) : facts->period;
+    posting->period = facts->period;
+    if (facts->period.answer == PERIOD_NOT_ASKED)
+        posting->period = period_choose(posting->decision, facts->entity, facts->ledger, facts->posting_date, PERIOD_STAYS);
     period_report(posting->decision, facts->entity, facts->ledger, &posting->period);
     posting->erp = route_find(posting->decision, posting->facts);
     for (size_t i = 0; i < posting->count; i++) line_check(posting, &posting->lines[i]);
@@ -355,7 +362,8 @@ struct slice posting_emit(struct posting *posting, int output) {
         .currency = currency_slice(&facts->currency), .functional_currency = currency_slice(&facts->functional), .rate_e10 = posting->rate_e10,
         .rate_type = !foreign ? (struct slice){0} : facts->rate_e10 ? SLICE("agreed") : SLICE("M"), .has_rate_date = foreign, .rate_date = posting->rate_date,
         .has_tax_date = posting->has_tax_date, .tax_date = posting->tax_date, .has_due_date = posting->has_due_date, .due_date = posting->due_date,
-        .has_discount_date = posting->has_discount_date, .discount_date = posting->discount_date, .has_value_date = posting->has_value_date, .value_date = posting->value_date,
+        .has_discount_date = posting->has_discount_date, .discount_date = posting->discount_date,
+        .has_value_date = posting->has_value_date, .value_date = posting->value_date,
         .payment_terms = posting->payment_terms, .payment_method = posting->payment_method, .payment_block = posting->payment_block, .counterpart = posting->counterpart};
     head_fill(decision, facts, &posting->period, &command);
     if (posting->rules) {

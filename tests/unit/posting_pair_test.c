@@ -37,7 +37,8 @@ static void keep(int i, struct slice bytes) {
     journals[i] = (struct slice){kept[i], bytes.length};
 }
 
-static void half_begin(struct posting *posting, struct decision *decision, const struct facts *facts, const char *step, struct slice account, struct slice document, int64_t net_e4) {
+static void half_begin(struct posting *posting, struct decision *decision, const struct facts *facts, const char *step, struct slice account,
+                       struct slice document, int64_t net_e4) {
     posting_begin(posting, decision, facts, slice_of(step), document, 1);
     posting->accounts.intercompany.account = account;
     struct posting_line line = {.category = SLICE("RENT")};
@@ -142,7 +143,8 @@ static void masters_put(struct tables *tables) {
     int64_t next[MASTER_COUNT];
     for (int i = 0; i < MASTER_COUNT; i++) next[i] = -1;
     assert_true(tables_begin(tables, &error));
-    master_put(tables, MASTER_SOURCE_PERMISSIONS, "ERP1|invoice.events|2000-01-01", "{\"source_system\":\"ERP1\",\"topic\":\"invoice.events\",\"entities\":[\"*\"]}");
+    master_put(tables, MASTER_SOURCE_PERMISSIONS, "ERP1|invoice.events|2000-01-01",
+               "{\"source_system\":\"ERP1\",\"topic\":\"invoice.events\",\"entities\":[\"*\"]}");
     master_put(tables, MASTER_LEGAL_ENTITIES, "ACME|2000-01-01", "{\"entity\":\"ACME\",\"functional_currency\":\"EUR\",\"time_zone\":\"Europe/Amsterdam\",\"rule_set\":\"A\","
                "\"chart\":\"NL\",\"rounding_account\":\"499900\"}");
     master_put(tables, MASTER_LEGAL_ENTITIES, "BETA|2000-01-01", "{\"entity\":\"BETA\",\"functional_currency\":\"GBP\",\"time_zone\":\"Europe/London\",\"rule_set\":\"B\","
@@ -157,8 +159,10 @@ static void masters_put(struct tables *tables) {
     }
     master_put(tables, MASTER_ERP_ROUTES, "ACME|2000-01-01", "{\"entity\":\"ACME\",\"erp\":\"tryton\"}");
     master_put(tables, MASTER_ERP_ROUTES, "BETA|2000-01-01", "{\"entity\":\"BETA\",\"erp\":\"sap\"}");
-    master_put(tables, MASTER_FX_RATES, "M|EUR|GBP|2026-03-31", "{\"rate_type\":\"M\",\"from_currency\":\"EUR\",\"to_currency\":\"GBP\",\"rate\":\"0.90\"}");
-    master_put(tables, MASTER_FX_RATES, "M|EUR|GBP|2026-04-01", "{\"rate_type\":\"M\",\"from_currency\":\"EUR\",\"to_currency\":\"GBP\",\"rate\":\"0.80\"}");
+    master_put(tables, MASTER_FX_RATES, "M|EUR|GBP|2026-03-31",
+               "{\"rate_type\":\"M\",\"from_currency\":\"EUR\",\"to_currency\":\"GBP\",\"rate\":\"0.90\"}");
+    master_put(tables, MASTER_FX_RATES, "M|EUR|GBP|2026-04-01",
+               "{\"rate_type\":\"M\",\"from_currency\":\"EUR\",\"to_currency\":\"GBP\",\"rate\":\"0.80\"}");
     static const char *const accounts[] = {"NL|131000", "NL|160001", "UK|7000", "UK|2310"};
     for (int i = 0; i < 4; i++) {
         char key[40], text[120];
@@ -166,10 +170,13 @@ static void masters_put(struct tables *tables) {
         snprintf(text, sizeof text, "{\"chart\":\"%.2s\",\"account\":\"%s\",\"type\":\"asset\"}", accounts[i], accounts[i] + 3);
         master_put(tables, MASTER_ACCOUNTS, key, text);
     }
-    master_put(tables, MASTER_INTERCOMPANY, "ACME|BETA|2000-01-01", "{\"payer\":\"ACME\",\"bearer\":\"BETA\",\"due_from_account\":\"131000\",\"due_to_account\":\"2310\"}");
-    master_put(tables, MASTER_POSTING_RULES, "A|2000-01-01", "{\"rule_set\":\"A\",\"rules\":[{\"rule\":\"payer\",\"step\":\"intercompany_payer\",\"lines\":["
+    master_put(tables, MASTER_INTERCOMPANY, "ACME|BETA|2000-01-01",
+               "{\"payer\":\"ACME\",\"bearer\":\"BETA\",\"due_from_account\":\"131000\",\"due_to_account\":\"2310\"}");
+    master_put(tables, MASTER_POSTING_RULES, "A|2000-01-01",
+               "{\"rule_set\":\"A\",\"rules\":[{\"rule\":\"payer\",\"step\":\"intercompany_payer\",\"lines\":["
                "{\"side\":\"debit\",\"account\":\"intercompany\",\"amount\":\"gross\",\"partner\":true},{\"side\":\"credit\",\"account\":\"supplier\",\"amount\":\"gross\"}]}]}");
-    master_put(tables, MASTER_POSTING_RULES, "B|2000-01-01", "{\"rule_set\":\"B\",\"rules\":[{\"rule\":\"bearer\",\"step\":\"intercompany_bearer\",\"lines\":["
+    master_put(tables, MASTER_POSTING_RULES, "B|2000-01-01",
+               "{\"rule_set\":\"B\",\"rules\":[{\"rule\":\"bearer\",\"step\":\"intercompany_bearer\",\"lines\":["
                "{\"side\":\"debit\",\"account\":\"7000\",\"amount\":\"gross\"},{\"side\":\"credit\",\"account\":\"intercompany\",\"amount\":\"gross\",\"partner\":true}]}]}");
     assert_true(tables_commit(tables, next, 0, &error));
 }

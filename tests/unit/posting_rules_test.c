@@ -115,7 +115,8 @@ static void incomplete_is_refused(void **state) {
 static const struct { const char *step, *good, *broken, *text; } proofs[] = {
     {"goods_receipt", "dr 1 receipt_value cr 2 net dr 3 variance_above cr 3 variance_below", NULL, NULL},
     {"goods_receipt", "dr 1 receipt_value cr 2 receipt_value", "dr 1 receipt_value cr 2 net", "rule r does not balance: variance_above is credited more than debited"},
-    {"goods_returned", "dr 2 receipt_value cr 1 receipt_value", "dr 2 receipt_value dr 1 receipt_value", "rule r does not balance: receipt_value is debited more than credited"},
+    {"goods_returned", "dr 2 receipt_value cr 1 receipt_value", "dr 2 receipt_value dr 1 receipt_value",
+     "rule r does not balance: receipt_value is debited more than credited"},
     {"invoice_with_order", "dr 1 net dr 2 tax_deductible dr 3 tax_not_deductible cr 4 payable cr 5 retained",
      "dr 1 net dr 2 tax_deductible dr 3 tax_not_deductible cr 4 gross cr 5 retained", "rule r does not balance: retained is credited more than debited"},
     {"credit_note_goods", "dr 4 gross cr 1 receipt_value cr 2 tax_deductible cr 3 tax_not_deductible cr 5 variance_above dr 5 variance_below dr 6 fx_loss cr 7 fx_gain",
@@ -137,15 +138,18 @@ static const struct { const char *step, *good, *broken, *text; } proofs[] = {
      "rule r does not balance: tax_deductible is debited more than credited"},
     {"payment_sent", "dr supplier settled cr transit paid cr 1 discount_net cr 2 discount_tax cr tax_code withheld dr 3 charges cr transit charges dr 4 fx_loss cr 5 fx_gain",
      "dr supplier settled cr transit bank cr 1 discount_net cr 2 discount_tax cr tax_code withheld", "rule r does not balance: charges is credited more than debited"},
-    {"payment_settled", "dr transit paid dr 1 charges cr bank bank dr 4 fx_loss cr 5 fx_gain", "dr transit paid cr bank bank", "rule r does not balance: charges is credited more than debited"},
+    {"payment_settled", "dr transit paid dr 1 charges cr bank bank dr 4 fx_loss cr 5 fx_gain", "dr transit paid cr bank bank",
+     "rule r does not balance: charges is credited more than debited"},
     {"payment_returned", "dr bank paid dr 1 discount_net dr 2 discount_tax dr 3 withheld cr supplier settled", "dr bank paid cr supplier settled",
      "rule r does not balance: discount_net is credited more than debited"},
     {"payment_refunded", "dr bank paid cr supplier paid", "dr bank paid dr supplier paid", "rule r does not balance: paid is debited more than credited"},
-    {"prepayment_sent", "dr 1 paid cr transit paid dr 2 tax_deductible cr 3 tax_deductible", "dr 1 paid cr transit bank", "rule r does not balance: charges is credited more than debited"},
+    {"prepayment_sent", "dr 1 paid cr transit paid dr 2 tax_deductible cr 3 tax_deductible", "dr 1 paid cr transit bank",
+     "rule r does not balance: charges is credited more than debited"},
     {"prepayment_applied", "dr supplier settled cr 1 settled", "dr supplier settled cr 1 paid", "rule r does not balance: discount_net is debited more than credited"},
     {"expense_paid_by_employee", "dr map:e:category net dr 1 tax_deductible dr map:e:category tax_not_deductible cr employee gross", "dr map:e:category net cr employee gross",
      "rule r does not balance: tax_deductible is credited more than debited"},
-    {"expense_paid_by_card", "dr line gross cr 1 gross dr 4 fx_loss cr 5 fx_gain", "dr line net cr 1 gross", "rule r does not balance: tax_deductible is credited more than debited"},
+    {"expense_paid_by_card", "dr line gross cr 1 gross dr 4 fx_loss cr 5 fx_gain", "dr line net cr 1 gross",
+     "rule r does not balance: tax_deductible is credited more than debited"},
     {"expense_personal", "dr employee gross cr 1 gross", "dr employee gross", "rule r does not balance: receipt_value is debited more than credited"},
     {"card_transaction", "dr 1 gross cr 2 gross", "dr 1 gross cr 2 net", "rule r does not balance: tax_deductible is debited more than credited"},
     {"card_statement_paid", "dr 2 paid cr bank paid", "dr 2 paid cr bank bank", "rule r does not balance: charges is credited more than debited"},
@@ -205,9 +209,11 @@ static void tie_names_both(void **state) {
 static void most_specific_is_picked(void **state) {
     (void)state;
     struct posting_rule rules[] = {rule("any", "goods_receipt", "*", "dr map:accounts:category net cr 2 net"),
-                                   rule("paint", "goods_receipt", "paint", "dr map:accounts:category net cr 2 net"), rule("other-step", "goods_returned", "*", "dr 1 net cr 2 net")};
+                                   rule("paint", "goods_receipt", "paint", "dr map:accounts:category net cr 2 net"),
+                                   rule("other-step", "goods_returned", "*", "dr 1 net cr 2 net")};
     struct rule_set *set = loaded(rules, 3);
-    const struct slice paint[RULE_DIMENSION_COUNT] = {TEXT("paint"), TEXT("trade"), TEXT("V19"), TEXT("")}, ink[RULE_DIMENSION_COUNT] = {TEXT("ink"), TEXT("trade"), TEXT("V19"), TEXT("")};
+    const struct slice paint[RULE_DIMENSION_COUNT] = {TEXT("paint"), TEXT("trade"), TEXT("V19"), TEXT("")},
+                       ink[RULE_DIMENSION_COUNT] = {TEXT("ink"), TEXT("trade"), TEXT("V19"), TEXT("")};
     assert_true(slice_equal(rules_pick(set, SLICE("goods_receipt"), paint)->name, SLICE("paint")));
     assert_true(slice_equal(rules_pick(set, SLICE("goods_receipt"), ink)->name, SLICE("any")));
     assert_null(rules_pick(set, SLICE("invoice_with_order"), ink));
@@ -221,10 +227,12 @@ static void most_specific_is_picked(void **state) {
 
 static void method_picks(void **state) {
     (void)state;
-    struct posting_rule rules[] = {rule("transfer", "payment_sent", "*", "dr supplier settled cr transit settled"), rule("card", "payment_sent", "*", "dr supplier settled cr 1 settled")};
+    struct posting_rule rules[] = {rule("transfer", "payment_sent", "*", "dr supplier settled cr transit settled"),
+                                   rule("card", "payment_sent", "*", "dr supplier settled cr 1 settled")};
     rules[1].method = slice_of("card");
     struct rule_set *set = loaded(rules, 2);
-    const struct slice card[RULE_DIMENSION_COUNT] = {TEXT(""), TEXT("trade"), TEXT(""), TEXT("card")}, cheque[RULE_DIMENSION_COUNT] = {TEXT(""), TEXT("trade"), TEXT(""), TEXT("cheque")};
+    const struct slice card[RULE_DIMENSION_COUNT] = {TEXT(""), TEXT("trade"), TEXT(""), TEXT("card")},
+                       cheque[RULE_DIMENSION_COUNT] = {TEXT(""), TEXT("trade"), TEXT(""), TEXT("cheque")};
     const struct rule *by_card = rules_pick(set, SLICE("payment_sent"), card), *by_cheque = rules_pick(set, SLICE("payment_sent"), cheque);
     assert_true(slice_equal(by_card->name, SLICE("card")));
     assert_true(slice_equal(by_cheque->name, SLICE("transfer")));
