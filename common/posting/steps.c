@@ -39,14 +39,17 @@ const enum rule_amount steps_part_amounts[PART_COUNT] = {
 
 bool steps_amounts_sum(int64_t amounts_e4[RULE_AMOUNT_COUNT]) {
     static const enum rule_amount sums[] = {RULE_NET, RULE_TAX_REVERSE, RULE_GROSS, RULE_PAYABLE, RULE_SETTLED, RULE_BANK};
+    enum { SUMS = sizeof sums / sizeof *sums };
+    __int128 totals[SUMS] = {0};
+    for (int part = 0; part < PART_COUNT; part++) {   /* a line has few of them */
+        const int64_t amount_e4 = amounts_e4[steps_part_amounts[part]];
+        for (int i = 0; amount_e4 && i < SUMS; i++) totals[i] += (__int128)steps_parts[sums[i]][part] * amount_e4;
+    }
     bool fits = true;
-    for (size_t i = 0; i < sizeof sums / sizeof *sums; i++) {
-        __int128 sum = 0;
-        for (int part = 0; part < PART_COUNT; part++) sum += (__int128)steps_parts[sums[i]][part] * amounts_e4[steps_part_amounts[part]];
-        amounts_e4[sums[i]] = (int64_t)sum;
-        if (sum == amounts_e4[sums[i]]) continue;
-        amounts_e4[sums[i]] = 0;
-        fits = false;
+    for (int i = 0; i < SUMS; i++) {
+        bool this_fits = totals[i] >= INT64_MIN && totals[i] <= INT64_MAX;
+        amounts_e4[sums[i]] = this_fits ? (int64_t)totals[i] : 0;
+        fits &= this_fits;
     }
     return fits;
 }
@@ -73,45 +76,46 @@ bool steps_amounts_sum(int64_t amounts_e4[RULE_AMOUNT_COUNT]) {
 #define BANKS (A(OF_BANK) | A(IN_TRANSIT))
 #define PAIR (SUPPLIER | EMPLOYEE | TAXES | BANKS | A(INTERCOMPANY))
 
+#define STEP(name) name, sizeof(name) - 1
 const struct rule_step rule_steps[] = {
-    {"goods_receipt", B(NET) | B(RECEIPT_VALUE), {B(RECEIPT_VALUE), B(NET)}, SUPPLIER},
-    {"goods_returned", B(NET) | B(RECEIPT_VALUE) | EXCHANGE, {B(RECEIPT_VALUE), B(NET)}, SUPPLIER},
-    {"invoice_with_order", INVOICE | B(RECEIPT_VALUE) | VARIANCES | EXCHANGE, OWES, SUPPLIER | TAXES},
-    {"invoice_without_order", INVOICE, OWES, SUPPLIER | TAXES},
-    {"subsequent_debit", INVOICE, OWES, SUPPLIER | TAXES},
-    {"credit_note", INVOICE, OWES, SUPPLIER | TAXES},
-    {"credit_note_goods", INVOICE | B(RECEIPT_VALUE) | VARIANCES | EXCHANGE, OWES, SUPPLIER | TAXES},
-    {"rebate", INVOICE, OWES, SUPPLIER | TAXES},
-    {"clearing", B(GROSS) | EXCHANGE, {B(GROSS)}, SUPPLIER | BANKS},
-    {"retention_released", B(RETAINED) | EXCHANGE, {B(RETAINED)}, SUPPLIER},
-    {"grni_written_off", B(RECEIPT_VALUE) | EXCHANGE, {B(RECEIPT_VALUE)}, SUPPLIER},
-    {"intercompany_payer", INVOICE | PAYMENT, {B(GROSS), B(SETTLED), B(PAID)}, PAIR},
-    {"intercompany_bearer", INVOICE | PAYMENT, {B(GROSS), B(SETTLED), B(PAID)}, PAIR},
-    {"recharge_payer", EXPENSE, {B(GROSS)}, PAIR},
-    {"recharge_bearer", EXPENSE, {B(GROSS)}, PAIR},
-    {"payment_sent", PAYMENT, {B(SETTLED)}, SUPPLIER | TAXES | BANKS},
-    {"payment_settled", MOVEMENT, MOVES, SUPPLIER | BANKS},
-    {"payment_returned", PAYMENT, MOVES, SUPPLIER | TAXES | BANKS},
-    {"payment_refunded", MOVEMENT, MOVES, SUPPLIER | BANKS},
-    {"prepayment_sent", MOVEMENT | EXPENSE, {B(SETTLED), B(PAID), B(BANK), B(GROSS)}, SUPPLIER | TAXES | BANKS},
-    {"prepayment_applied", MOVEMENT | EXPENSE, {B(SETTLED), B(PAID), B(GROSS)}, SUPPLIER | TAXES},
-    {"expense_paid_by_employee", EXPENSE, {B(GROSS)}, EMPLOYEE | TAXES},
-    {"expense_paid_by_card", EXPENSE | EXCHANGE, {B(GROSS)}, EMPLOYEE | TAXES},
-    {"expense_personal", B(NET) | B(GROSS) | EXCHANGE, {B(GROSS), B(NET)}, EMPLOYEE},
-    {"card_transaction", B(NET) | B(GROSS) | MOVEMENT, {B(GROSS), B(PAID), B(BANK)}, EMPLOYEE | BANKS},
-    {"card_statement_paid", MOVEMENT, MOVES, EMPLOYEE | BANKS},
-    {"advance_paid", MOVEMENT, MOVES, EMPLOYEE | BANKS},
-    {"advance_applied", MOVEMENT, {B(SETTLED), B(PAID)}, EMPLOYEE},
-    {"advance_returned", MOVEMENT, MOVES, EMPLOYEE | BANKS},
-    {"reimbursement_bank", MOVEMENT, MOVES, EMPLOYEE | BANKS},
-    {"reimbursement_payroll", MOVEMENT, {B(SETTLED), B(PAID)}, EMPLOYEE},
-    {"journal", EVERYTHING, {0}, PAIR},
+    {STEP("goods_receipt"), B(NET) | B(RECEIPT_VALUE), {B(RECEIPT_VALUE), B(NET)}, SUPPLIER},
+    {STEP("goods_returned"), B(NET) | B(RECEIPT_VALUE) | EXCHANGE, {B(RECEIPT_VALUE), B(NET)}, SUPPLIER},
+    {STEP("invoice_with_order"), INVOICE | B(RECEIPT_VALUE) | VARIANCES | EXCHANGE, OWES, SUPPLIER | TAXES},
+    {STEP("invoice_without_order"), INVOICE, OWES, SUPPLIER | TAXES},
+    {STEP("subsequent_debit"), INVOICE, OWES, SUPPLIER | TAXES},
+    {STEP("credit_note"), INVOICE, OWES, SUPPLIER | TAXES},
+    {STEP("credit_note_goods"), INVOICE | B(RECEIPT_VALUE) | VARIANCES | EXCHANGE, OWES, SUPPLIER | TAXES},
+    {STEP("rebate"), INVOICE, OWES, SUPPLIER | TAXES},
+    {STEP("clearing"), B(GROSS) | EXCHANGE, {B(GROSS)}, SUPPLIER | BANKS},
+    {STEP("retention_released"), B(RETAINED) | EXCHANGE, {B(RETAINED)}, SUPPLIER},
+    {STEP("grni_written_off"), B(RECEIPT_VALUE) | EXCHANGE, {B(RECEIPT_VALUE)}, SUPPLIER},
+    {STEP("intercompany_payer"), INVOICE | PAYMENT, {B(GROSS), B(SETTLED), B(PAID)}, PAIR},
+    {STEP("intercompany_bearer"), INVOICE | PAYMENT, {B(GROSS), B(SETTLED), B(PAID)}, PAIR},
+    {STEP("recharge_payer"), EXPENSE, {B(GROSS)}, PAIR},
+    {STEP("recharge_bearer"), EXPENSE, {B(GROSS)}, PAIR},
+    {STEP("payment_sent"), PAYMENT, {B(SETTLED)}, SUPPLIER | TAXES | BANKS},
+    {STEP("payment_settled"), MOVEMENT, MOVES, SUPPLIER | BANKS},
+    {STEP("payment_returned"), PAYMENT, MOVES, SUPPLIER | TAXES | BANKS},
+    {STEP("payment_refunded"), MOVEMENT, MOVES, SUPPLIER | BANKS},
+    {STEP("prepayment_sent"), MOVEMENT | EXPENSE, {B(SETTLED), B(PAID), B(BANK), B(GROSS)}, SUPPLIER | TAXES | BANKS},
+    {STEP("prepayment_applied"), MOVEMENT | EXPENSE, {B(SETTLED), B(PAID), B(GROSS)}, SUPPLIER | TAXES},
+    {STEP("expense_paid_by_employee"), EXPENSE, {B(GROSS)}, EMPLOYEE | TAXES},
+    {STEP("expense_paid_by_card"), EXPENSE | EXCHANGE, {B(GROSS)}, EMPLOYEE | TAXES},
+    {STEP("expense_personal"), B(NET) | B(GROSS) | EXCHANGE, {B(GROSS), B(NET)}, EMPLOYEE},
+    {STEP("card_transaction"), B(NET) | B(GROSS) | MOVEMENT, {B(GROSS), B(PAID), B(BANK)}, EMPLOYEE | BANKS},
+    {STEP("card_statement_paid"), MOVEMENT, MOVES, EMPLOYEE | BANKS},
+    {STEP("advance_paid"), MOVEMENT, MOVES, EMPLOYEE | BANKS},
+    {STEP("advance_applied"), MOVEMENT, {B(SETTLED), B(PAID)}, EMPLOYEE},
+    {STEP("advance_returned"), MOVEMENT, MOVES, EMPLOYEE | BANKS},
+    {STEP("reimbursement_bank"), MOVEMENT, MOVES, EMPLOYEE | BANKS},
+    {STEP("reimbursement_payroll"), MOVEMENT, {B(SETTLED), B(PAID)}, EMPLOYEE},
+    {STEP("journal"), EVERYTHING, {0}, PAIR},
 };
 const size_t rule_step_count = sizeof rule_steps / sizeof *rule_steps;
 
 int steps_find(struct slice name) {
     static const struct slice journal = {"journal", 7};
     for (size_t i = 0; i + 1 < rule_step_count; i++)
-        if (slice_equal(name, slice_of(rule_steps[i].name))) return (int)i;
+        if (slice_equal(name, (struct slice){rule_steps[i].name, rule_steps[i].name_length})) return (int)i;
     return name.length >= journal.length && memcmp(name.data, journal.data, journal.length) == 0 ? (int)rule_step_count - 1 : -1;
 }

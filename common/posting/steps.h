@@ -55,6 +55,7 @@ extern const char *const rule_account_names[RULE_ACCOUNT_COUNT];
 enum { STEP_ALTERNATIVES = 4 };
 struct rule_step {
     const char *name;
+    size_t name_length;
     uint32_t amounts;                               /* that its lines may post */
     uint32_t posts_one_of[STEP_ALTERNATIVES];       /* sets of amounts: a rule posts all of one of them; none: whatever it likes */
     uint32_t accounts;                              /* sources by word that there are, bits of enum rule_account */

@@ -65,7 +65,7 @@ void posting_begin(struct posting *posting, struct decision *decision, const str
 
 int64_t posting_functional(const struct posting *posting, int64_t amount_e4) {
     int64_t converted = 0;
-    if (!posting->has_rate) return 0;
+    if (!posting->has_rate || !amount_e4) return 0;
     if (currency_equal(posting->facts->currency, posting->facts->functional)) return amount_e4;
     if (fx_convert(amount_e4, posting->rate_e10, FX_DIRECT, posting->facts->functional, &converted)) return converted;
     report(posting->decision, REASON_AMOUNT_OVERFLOW, "currency", "in functional currency");
