@@ -1,5 +1,6 @@
 #include "common/platform/nearest.h"
 
+#include <stdint.h>
 #include <string.h>
 
 static size_t least(size_t a, size_t b) { return a < b ? a : b; }
@@ -40,3 +41,18 @@ static const char *next_in_list(void *context) {
 }
 
 const char *nearest_word(const char *word, const char *const *names) { return nearest_name(word, next_in_list, &names); }
+
+const char *nearest_of(struct slice word, const char *const *names, size_t count) {
+    char text[NEAREST_LETTERS + 1];
+    size_t length = word.length < NEAREST_LETTERS ? word.length : NEAREST_LETTERS, best = SIZE_MAX;
+    if (length) memcpy(text, word.data, length);
+    text[length] = 0;
+    const char *nearest = NULL;
+    for (size_t i = 0; i < count; i++) {
+        size_t found = nearest_distance(text, names[i], best);
+        if (found >= best) continue;
+        best = found;
+        nearest = names[i];
+    }
+    return nearest;
+}

@@ -3,6 +3,8 @@
 #define KONTOR_PLATFORM_NEAREST_H
 #include <stddef.h>
 
+#include "common/platform/slice.h"
+
 /* Letters (bytes) to insert, drop or change to make one name of the other, Levenshtein's distance: of their first NEAREST_LETTERS letters.
  * `limit` when it is that or more, SIZE_MAX: none. A search gives its best so far as the limit. */
 enum { NEAREST_LETTERS = 127 };
@@ -13,4 +15,6 @@ size_t nearest_distance(const char *a, const char *b, size_t limit);
 const char *nearest_name(const char *word, const char *(*next)(void *context), void *context);
 /* The same of a list that ends with NULL. */
 const char *nearest_word(const char *word, const char *const *names);
+/* Of `count` names the nearest, however far it is, the first of equals: for a word that must be one of them. NULL when there are none. */
+const char *nearest_of(struct slice word, const char *const *names, size_t count);
 #endif

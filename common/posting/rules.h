@@ -1,29 +1,11 @@
-/* rules: posting rules as data. A set of master.posting-rules is compiled once, when it is loaded: names become numbers, every rule is shown to balance
- * whatever the amounts are, and two rules that could both be the most specific for the same document line are an error that names both. A set with any
- * such error is refused as a whole (tables.h: a bad set never replaces a good one). Per document nothing is interpreted but small integers. */
+/* rules: posting rules as data (docs/posting-rules.md). A set of master.posting-rules is compiled once, when it is loaded: names become numbers, every rule is
+ * shown to balance whatever the amounts are and to post what its step must post, and two rules that could both be the most specific for the same document
+ * line are an error that names both. A set with any such error is refused as a whole (tables.h: a bad set never replaces a good one). Per document nothing
+ * is interpreted but small integers. */
 #ifndef KONTOR_POSTING_RULES_H
 #define KONTOR_POSTING_RULES_H
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-
 #include "common/platform/error.h"
-#include "common/platform/slice.h"
-
-/* Amounts of a document line that a rule may post. net = receipt_value + variance_above - variance_below; gross = net + tax_deductible +
- * tax_not_deductible; tax_reverse = tax_reverse_deductible + tax_reverse_not_deductible. fx_loss and fx_gain have no transaction amount. */
-enum rule_amount {
-    RULE_NET, RULE_RECEIPT_VALUE, RULE_VARIANCE_ABOVE, RULE_VARIANCE_BELOW, RULE_TAX_DEDUCTIBLE, RULE_TAX_NOT_DEDUCTIBLE,
-    RULE_TAX_REVERSE, RULE_TAX_REVERSE_DEDUCTIBLE, RULE_TAX_REVERSE_NOT_DEDUCTIBLE, RULE_GROSS, RULE_FX_LOSS, RULE_FX_GAIN,
-    RULE_AMOUNT_COUNT
-};
-extern const char *const rule_amount_names[RULE_AMOUNT_COUNT];
-
-/* What a rule may ask of a document line. */
-enum rule_dimension { RULE_CATEGORY, RULE_SUPPLIER_GROUP, RULE_TAX_CODE, RULE_DIMENSION_COUNT };
-extern const char *const rule_dimension_names[RULE_DIMENSION_COUNT];
-
-enum rule_account { RULE_ACCOUNT_FIXED, RULE_ACCOUNT_OF_LINE, RULE_ACCOUNT_MAPPED };
+#include "common/posting/steps.h"
 
 struct rule_line {
     bool debit, cost_centre, project, tax_code, partner;
@@ -36,7 +18,10 @@ struct rule_line {
 
 struct rule {
     struct slice name, step, dimensions[RULE_DIMENSION_COUNT];  /* dimension data NULL: any */
+    int step_number;                /* in rule_steps */
     int specificity;
+    uint32_t parts;                 /* that its lines post, bits of PART_... */
+    bool exchange;                  /* posts fx_loss and fx_gain */
     struct rule_line *lines;
     size_t line_count;
 };
@@ -49,4 +34,8 @@ void rules_release(void *compiled);
 
 /* The most specific rule of the step for these dimensions, or NULL. */
 const struct rule *rules_pick(const struct rule_set *set, struct slice step, const struct slice dimensions[RULE_DIMENSION_COUNT]);
+/* The name of a part that is not zero and that the rule leaves out, or NULL: such a line is not to be posted by it. */
+const char *rules_left_out(const struct rule *rule, const int64_t amounts_e4[RULE_AMOUNT_COUNT]);
+/* How often the rule debits the amount, less how often it credits it. */
+int rules_debits(const struct rule *rule, enum rule_amount amount);
 #endif

@@ -6,12 +6,16 @@
 #include "common/codec/wire.h"
 #include "common/runtime/engine_internal.h"
 
+static void output_send(struct decision *decision, const struct engine_output *output) {
+    const struct engine_sink *sink = &decision->engine->options.sink;
+    struct error error = {{0}};
+    if (!sink->send(sink->context, output, &error)) decision_fail(decision, ENGINE_ABORT, "%s: %s", output->topic, error.text);
+}
+
 void conclude_send(struct decision *decision, const char *topic, int32_t partition, struct slice value, const struct record_header *headers, size_t count) {
     const struct engine_output output = {.topic = topic, .partition = partition, .key = decision->message->key, .value = value, .headers = headers,
                                          .header_count = count, .task = decision->task};
-    const struct engine_sink *sink = &decision->engine->options.sink;
-    struct error error = {{0}};
-    if (!sink->send(sink->context, &output, &error)) decision_fail(decision, ENGINE_ABORT, "%s: %s", topic, error.text);
+    output_send(decision, &output);
 }
 
 struct slice conclude_bytes(struct decision *decision, const struct output_topic *topic, const void *record) {
@@ -119,8 +123,10 @@ static const char *topic_per_erp(struct decision *decision, int output, struct s
 
 void conclude_emissions(struct decision *decision) {
     for (const struct emission *emission = decision->first_emission; emission; emission = emission->next) {
-        const char *topic = decision->engine->processor->outputs[emission->output].per_erp ? topic_per_erp(decision, emission->output, emission->erp)
-                                                                                          : decision->engine->outputs[emission->output].name;
-        conclude_send(decision, topic, -1, emission->bytes, NULL, 0);
+        const struct processor_output *declared = &decision->engine->processor->outputs[emission->output];
+        const char *topic = declared->per_erp ? topic_per_erp(decision, emission->output, emission->erp) : decision->engine->outputs[emission->output].name;
+        const struct engine_output output = {.topic = topic, .partition = -1, .key = emission->key, .value = emission->bytes, .task = decision->task,
+                                             .timestamp_ms = declared->event_time ? decision->time_ms : 0};
+        output_send(decision, &output);
     }
 }

@@ -93,6 +93,8 @@ struct slice decision_origin(struct decision *decision) {
     return decision->origin;
 }
 
+struct slice decision_topic(const struct decision *decision) { return slice_of(decision->input->topic); }
+
 /* ---- asking ---- */
 
 static enum table_result table_find(struct decision *decision, enum master table, struct slice key, int32_t date, struct table_row *row) {
@@ -181,8 +183,10 @@ void report_as(struct decision *decision, enum reason_class class, enum reason r
 void decision_report_missing(struct decision *decision, struct parked_missing missing) {
     if (decision->missing_count == MISSING_MAXIMUM) return;   /* decided anew when any of the first comes, it finds the rest then */
     for (size_t i = 0; i < decision->missing_count; i++) {
-        const struct parked_missing *other = &decision->missing[i];
-        if (other->table == missing.table && other->store == missing.store && other->date == missing.date && slice_equal(other->key, missing.key)) return;
+        struct parked_missing *other = &decision->missing[i];
+        if (other->table != missing.table || other->store != missing.store || other->date != missing.date || !slice_equal(other->key, missing.key)) continue;
+        other->any_change |= missing.any_change;
+        return;
     }
     decision->missing[decision->missing_count++] = missing;
 }
@@ -236,8 +240,12 @@ void state_remove(struct decision *decision, int store, struct slice key) {
 }
 
 struct slice emit(struct decision *decision, int output, struct slice erp, const void *record) {
+    return emit_keyed(decision, output, erp, record, decision->message->key);
+}
+
+struct slice emit_keyed(struct decision *decision, int output, struct slice erp, const void *record, struct slice key) {
     struct emission *emission = decision_alloc(decision, sizeof *emission);
-    *emission = (struct emission){.output = output, .erp = erp, .bytes = conclude_bytes(decision, &decision->engine->outputs[output], record)};
+    *emission = (struct emission){.output = output, .erp = erp, .key = key, .bytes = conclude_bytes(decision, &decision->engine->outputs[output], record)};
     *decision->last_emission = emission;
     decision->last_emission = &emission->next;
     return emission->bytes;

@@ -38,6 +38,7 @@ struct engine_output {
     const char *topic;
     int32_t partition;                  /* -1: by key */
     struct slice key, value;
+    int64_t timestamp_ms;               /* the record's; 0: when it is sent */
     const struct record_header *headers; size_t header_count;
     bool changelog;                     /* its offset is the task's next position */
     struct task *task;

@@ -134,7 +134,7 @@ struct engine {
 
 struct reported { enum reason reason; enum reason_class class; const char *field, *text; };
 struct effect { struct effect *next; int store; struct slice key; const void *value; };
-struct emission { struct emission *next; int output; struct slice erp, bytes; };
+struct emission { struct emission *next; int output; struct slice erp, key, bytes; };
 
 enum verdict { VERDICT_ACCEPTED, VERDICT_DUPLICATE, VERDICT_REJECTED, VERDICT_HELD, VERDICT_PARKED, VERDICT_POISON };
 

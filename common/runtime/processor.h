@@ -70,6 +70,7 @@ struct processor_output {
     const char *topic;              /* per_erp: the ERP's name from its route is added behind a dot */
     const struct codec_type *type;
     bool per_erp;
+    bool event_time;                /* its records carry the event's time as theirs: for another processor, which decides in the order of times */
 };
 
 struct processor {
@@ -85,6 +86,7 @@ struct processor {
 int64_t decision_time_ms(const struct decision *decision);      /* the event's time */
 const struct envelope *decision_envelope(const struct decision *decision);
 struct slice decision_origin(struct decision *decision);        /* <topic>/<partition>/<offset> */
+struct slice decision_topic(const struct decision *decision);   /* the event's */
 void *decision_alloc(struct decision *decision, size_t size);   /* zeroed; never NULL */
 struct slice decision_format(struct decision *decision, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Parts joined with |, ids percent-encoded: keys of tables, stores and documents. */
@@ -132,6 +134,8 @@ void state_put(struct decision *decision, int store, struct slice key, const voi
 void state_remove(struct decision *decision, int store, struct slice key);
 /* A record for an output, key as the event's. erp: for an output per ERP. Returns its bytes as they go out, to be kept in the state. */
 struct slice emit(struct decision *decision, int output, struct slice erp, const void *record);
+/* The same under a key of its own: what belongs to another entity or partner than the event. */
+struct slice emit_keyed(struct decision *decision, int output, struct slice erp, const void *record, struct slice key);
 /* Whether the ERP is one of those configured (erps=...): a route to another has no topic. */
 bool erp_known(const struct decision *decision, struct slice erp);
 /* A journal of this decision, named in the acknowledgment. */

@@ -317,7 +317,7 @@ static rd_kafka_headers_t *headers_of(const struct engine_output *output) {
 
 static rd_kafka_resp_err_t produce(rd_kafka_topic_t *topic, rd_kafka_t *client, const struct engine_output *output, struct delivery *delivery) {
     void *value = (void *)(uintptr_t)output->value.data;
-    if (output->header_count == 0) {
+    if (output->header_count == 0 && output->timestamp_ms == 0) {
         int refused = rd_kafka_produce(topic, output->partition, 0, value, output->value.length, output->key.data, output->key.length, delivery);
         return refused ? rd_kafka_last_error() : RD_KAFKA_RESP_ERR_NO_ERROR;
     }
@@ -325,7 +325,7 @@ static rd_kafka_resp_err_t produce(rd_kafka_topic_t *topic, rd_kafka_t *client, 
     rd_kafka_resp_err_t err =
         rd_kafka_producev(client, RD_KAFKA_V_RKT(topic), RD_KAFKA_V_PARTITION(output->partition), RD_KAFKA_V_MSGFLAGS(0),
                           RD_KAFKA_V_VALUE(value, output->value.length), RD_KAFKA_V_KEY(output->key.data, output->key.length),
-                          RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(delivery), RD_KAFKA_V_END);
+                          RD_KAFKA_V_TIMESTAMP(output->timestamp_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(delivery), RD_KAFKA_V_END);
     if (err) rd_kafka_headers_destroy(headers);
     return err;
 }

@@ -192,7 +192,7 @@ static void decide_cleared(struct invoice *invoice) {
     if (state) invoice->facts.has_currency = currency_find(state->currency, &invoice->facts.currency);
     posting_begin(&posting, decision, &invoice->facts, SLICE("clearing"), event->document, state ? state->version : 1);
     struct posting_line line = {.step = SLICE("clearing")};
-    if (state) line.amounts_e4[RULE_GROSS] = line.amounts_e4[RULE_NET] = line.amounts_e4[RULE_RECEIPT_VALUE] = state->credit ? -state->total_e4 : state->total_e4;
+    if (state) line.amounts_e4[RULE_RECEIPT_VALUE] = state->credit ? -state->total_e4 : state->total_e4;
     posting_add(&posting, &line);
     posting_check(&posting);
     if (refused(decision)) return;
@@ -212,7 +212,8 @@ static void decide_invoice(struct decision *decision, const void *record) {
     const bool amounts = event->has_total || event->lines.count, told = event->kind == INVOICE_KIND_STATUS || event->kind == INVOICE_KIND_UNKNOWN || event->kind == INVOICE_KIND_DEBIT_MEMO;
     const bool posts = !told && event->kind != INVOICE_KIND_BLOCKED && event->kind != INVOICE_KIND_UNBLOCKED;
     facts_establish(decision, (struct facts_given){.has_posting_date = event->has_posting_date, .posting_date = event->posting_date,
-        .document_date = event->document_date, .currency = event->currency, .has_amounts = amounts, .posts = posts}, &invoice.facts);
+        .document_date = event->document_date, .currency = event->currency, .has_amounts = amounts, .posts = posts,
+        .reverses = event->kind == INVOICE_KIND_CANCELLED}, &invoice.facts);
     invoice_amounts_check(&invoice);
     if (told) {
         if (!refused(decision)) report(decision, REASON_NO_EFFECT, "", "");

@@ -59,6 +59,7 @@ static int64_t line_tax(struct invoice *invoice, size_t i, struct posting_line *
         *known &= line->has_tax;
         return given_e4;
     }
+    amounts->tax_account = (struct posting_account){code->account, MASTER_TAX_CODES, key};
     if (!money_product(line->net_e4, MONEY_SCALE, code->rate_e4, PER_CENT_SCALE, facts->currency, &computed_e4)) {
         report(decision, REASON_AMOUNT_OVERFLOW, facts_path(decision, i, "tax"), "");
         return given_e4;
@@ -69,7 +70,6 @@ static int64_t line_tax(struct invoice *invoice, size_t i, struct posting_line *
     int64_t whole_e4 = code->reverse_charge ? computed_e4 : charged_e4;
     if (!money_product(whole_e4, MONEY_SCALE, code->deductible_e4, PER_CENT_SCALE, facts->currency, &deductible_e4)) return charged_e4;
     if (code->reverse_charge) {
-        amounts->amounts_e4[RULE_TAX_REVERSE] = whole_e4;
         amounts->amounts_e4[RULE_TAX_REVERSE_DEDUCTIBLE] = deductible_e4;
         amounts->amounts_e4[RULE_TAX_REVERSE_NOT_DEDUCTIBLE] = whole_e4 - deductible_e4;
     } else {
@@ -140,8 +140,9 @@ static void line_match(struct invoice *invoice, size_t i, struct posting_line *a
     int64_t variance_e4 = line->net_e4 - cover.value_e4;
     amounts->amounts_e4[RULE_RECEIPT_VALUE] = cover.value_e4;
     amounts->amounts_e4[variance_e4 > 0 ? RULE_VARIANCE_ABOVE : RULE_VARIANCE_BELOW] = variance_e4 > 0 ? variance_e4 : -variance_e4;
-    amounts->has_receipt_functional = !currency_equal(facts->currency, facts->functional);
-    amounts->receipt_functional_e4 = cover.functional_e4;
+    amounts->carried.has = true;
+    amounts->carried.amount = RULE_RECEIPT_VALUE;
+    amounts->carried.functional_e4 = cover.functional_e4;
     order_cover_take(decision, &copy->line, &cover);
     copy->changed = true;
     cover_keep(decision, copy->key, &cover, state);
@@ -165,10 +166,9 @@ void invoice_lines_check(struct invoice *invoice, struct posting *posting, struc
         }
         struct posting_line amounts = {.step = slice_of(plain ? (line->order.length ? "invoice_with_order" : "invoice_without_order") : invoice_step(event)),
             .source_line = line->line, .category = line->category, .tax_code = line->tax_code, .cost_centre = line->cost_centre, .project = line->project, .account = line->account};
-        amounts.amounts_e4[RULE_NET] = amounts.amounts_e4[RULE_RECEIPT_VALUE] = line->net_e4;
+        amounts.amounts_e4[RULE_RECEIPT_VALUE] = line->net_e4;
         int64_t charged_e4 = line_tax(invoice, i, &amounts, &summed);
         if (line->order.length) line_match(invoice, i, &amounts, state);
-        amounts.amounts_e4[RULE_GROSS] = line->net_e4 + charged_e4;
         if (!decimal_add(sum_e4, line->net_e4, &sum_e4) || !decimal_add(tax_e4, charged_e4, &tax_e4) || !facts_amount_fits(sum_e4) || !facts_amount_fits(tax_e4)) {
             report(decision, REASON_AMOUNT_OVERFLOW, "lines", "their sum");
             return;

@@ -4,17 +4,30 @@
 #define KONTOR_SHARED_FACTS_H
 #include "common/ledger/money.h"
 #include "common/runtime/processor.h"
+#include "processors/shared/period.h"
+#include "schemas/employee.h"
+#include "schemas/intercompany.h"
 #include "schemas/legal_entity.h"
 #include "schemas/supplier.h"
 #include "schemas/tolerance.h"
 
+/* Who the event's partner is. An employee: the processor declares MASTER_EMPLOYEES. */
+enum facts_partner { PARTNER_SUPPLIER, PARTNER_EMPLOYEE, PARTNER_NONE };
+
 struct facts {
     const struct legal_entity *entity;      /* NULL: unknown, and reported */
-    const struct supplier *supplier;        /* NULL: unknown, and reported */
+    const struct supplier *supplier;        /* NULL: unknown, and reported; or the partner is none */
+    const struct employee *employee;        /* the same */
     const struct tolerance *tolerance;      /* the entity's policy; never NULL */
-    int32_t posting_date, document_date;
+    struct slice partner, group;            /* of the journals: the event's partner and the group of its record; facts_of_entity: the paying entity, and no group */
+    struct slice ledger;
+    bool other_entity;                      /* made by facts_of_entity: journals go out under a key of their own */
+    int32_t posting_date, document_date;    /* posting_date: as moved by the period policy */
+    int32_t asked_date;                     /* the posting date before that */
+    struct period_choice period;            /* of the posting date; PERIOD_NOT_ASKED: nothing is to be posted */
     struct currency currency, functional;
     bool has_currency;                      /* currency is one of ISO 4217 */
+    int64_t rate_e10;                       /* agreed; 0: the table's */
 };
 
 /* What the event says of them. */
@@ -22,11 +35,22 @@ struct facts_given {
     bool has_posting_date;
     int32_t posting_date, document_date;
     struct slice currency;
+    struct slice ledger;                    /* empty: the entity's */
+    int64_t rate_e10;                       /* a rate that the document names instead of the table's: positive; 0: none */
+    enum facts_partner partner;
     bool has_amounts;                       /* then a currency is needed */
-    bool posts;                             /* a journal would follow: a supplier blocked for posting is refused */
+    bool posts;                             /* a journal would follow: a blocked supplier and an employee who has left are refused, the period policy moves the date */
+    bool reverses;                          /* a reversal would follow: the date moves out of a closed period whatever the policy */
 };
 
+/* ENTITY_UNKNOWN; SUPPLIER_UNKNOWN, SUPPLIER_BLOCKED_FOR_POSTING or EMPLOYEE_UNKNOWN, EMPLOYEE_LEFT; DATE_IMPLAUSIBLE; CURRENCY_UNKNOWN. */
 void facts_establish(struct decision *decision, struct facts_given given, struct facts *facts);
+
+/* The same for another entity that the event concerns: the other half of an intercompany pair. Its journal's partner is the event's entity, it has no supplier
+ * or employee, and goes out under the key <entity>|<the event's entity>. field: the event's field that names the entity, for ENTITY_UNKNOWN. */
+void facts_of_entity(struct decision *decision, struct slice entity, struct facts_given given, const char *field, struct facts *facts);
+/* What lets the one entity pay what the other bears; NULL: INTERCOMPANY_UNPAIRED, or MASTER_STALE. The processor declares MASTER_INTERCOMPANY. */
+const struct intercompany *facts_agreement(struct decision *decision, struct slice payer, struct slice bearer, int32_t date, const char *field);
 
 /* `lines[3].net`: for reports only, it formats. FACTS_HEAD: a field of the document itself. */
 #define FACTS_HEAD SIZE_MAX

@@ -229,7 +229,7 @@ static bool receipt_line_add(struct order_event *order, size_t i, struct order_c
     *part = (struct receipt_part){copy->key, quantity_e6, value_e4, functional_e4};
     struct posting_line amounts = {.step = SLICE("goods_receipt"), .source_line = order->event->lines.items[i].line, .category = line->category,
                                    .cost_centre = line->cost_centre, .project = line->project, .tax_code = order->event->lines.items[i].tax_code};
-    amounts.amounts_e4[RULE_NET] = amounts.amounts_e4[RULE_RECEIPT_VALUE] = amounts.amounts_e4[RULE_GROSS] = value_e4;
+    amounts.amounts_e4[RULE_RECEIPT_VALUE] = value_e4;
     posting_add(posting, &amounts);
     return true;
 }
@@ -319,7 +319,8 @@ void order_event_decide(struct decision *decision, const struct procurement_even
     struct order_event order = {.decision = decision, .declaration = declaration, .event = event, .book = {.decision = decision, .store = declaration->orders}};
     const bool posts = event->kind == PROCUREMENT_KIND_GOODS_RECEIVED || event->kind == PROCUREMENT_KIND_GOODS_RECEIPT_CANCELLED;
     facts_establish(decision, (struct facts_given){.has_posting_date = event->has_posting_date, .posting_date = event->posting_date,
-        .document_date = event->document_date, .currency = event->currency, .has_amounts = has_amounts(event), .posts = posts}, &order.facts);
+        .document_date = event->document_date, .currency = event->currency, .has_amounts = has_amounts(event), .posts = posts,
+        .reverses = event->kind == PROCUREMENT_KIND_GOODS_RECEIPT_CANCELLED}, &order.facts);
     if (only_told(event->kind)) {
         if (!refused(decision)) report(decision, REASON_NO_EFFECT, "", "");
         return;

@@ -8,25 +8,11 @@
 #include "schemas/cost_centre.h"
 #include "schemas/erp_route.h"
 #include "schemas/fx_rate.h"
-#include "schemas/period.h"
 #include "schemas/project.h"
 
 enum { LINES_AT_START = 16 };
 
-/* ---- what a journal needs of the day: period, route, rate, rules ---- */
-
-static const struct period *period_find(struct decision *decision, const struct facts *facts) {
-    struct slice key = KEY(decision, facts->entity->entity, facts->entity->ledger);
-    const struct period *period = require(decision, MASTER_PERIODS, key, facts->posting_date, REASON_PERIOD_UNKNOWN, "posting_date");
-    if (!period) return NULL;
-    if (facts->posting_date > period->last_day) {
-        wait_for_table(decision, REASON_PERIOD_UNKNOWN, "posting_date", MASTER_PERIODS, key, facts->posting_date);
-        return NULL;
-    }
-    if (!slice_equal(period->status, SLICE("closed"))) return period;
-    wait_for_table(decision, REASON_PERIOD_CLOSED, "posting_date", MASTER_PERIODS, key, facts->posting_date);
-    return NULL;
-}
+/* ---- what a journal needs of the day: route, rate, rules ---- */
 
 static struct slice route_find(struct decision *decision, const struct facts *facts) {
     struct slice key = KEY(decision, facts->entity->entity);
@@ -43,6 +29,11 @@ static void rate_find(struct posting *posting) {
     posting->rate_date = facts->posting_date;
     posting->has_rate = currency_equal(facts->currency, facts->functional);
     if (posting->has_rate) return;
+    if (facts->rate_e10) {
+        posting->rate_e10 = facts->rate_e10;
+        posting->has_rate = true;
+        return;
+    }
     struct slice key = KEY(posting->decision, SLICE("M"), currency_slice(&facts->currency), currency_slice(&facts->functional));
     const struct fx_rate *rate = require(posting->decision, MASTER_FX_RATES, key, facts->posting_date, REASON_FX_RATE_MISSING, "currency");
     if (!rate) return;
@@ -55,18 +46,26 @@ static void rate_find(struct posting *posting) {
     posting->has_rate = true;
 }
 
-void posting_begin(struct posting *posting, struct decision *decision, const struct facts *facts, struct slice step, struct slice document, int32_t version) {
+void posting_begin_outright(struct posting *posting, struct decision *decision, const struct facts *facts, struct slice step, struct slice document, int32_t version) {
     *posting = (struct posting){.decision = decision, .facts = facts, .step = step, .document = document, .version = version};
+    rate_find(posting);
+}
+
+void posting_begin(struct posting *posting, struct decision *decision, const struct facts *facts, struct slice step, struct slice document, int32_t version) {
+    const struct envelope *envelope = decision_envelope(decision);
+    posting_begin_outright(posting, decision, facts, step, document, version);
+    struct posting_accounts *accounts = &posting->accounts;
+    if (facts->supplier) accounts->supplier = (struct posting_account){facts->supplier->account, MASTER_SUPPLIERS, KEY(decision, envelope->partner)};
+    if (facts->employee) accounts->employee = (struct posting_account){facts->employee->account, MASTER_EMPLOYEES, KEY(decision, envelope->entity, envelope->partner)};
     if (!facts->entity) return;
     struct table_row row;
     struct slice key = KEY(decision, facts->entity->rule_set);
     if (require_row(decision, MASTER_POSTING_RULES, key, facts->posting_date, REASON_RULE_MISSING, "entity", &row)) posting->rules = row.compiled;
-    rate_find(posting);
 }
 
 int64_t posting_functional(const struct posting *posting, int64_t amount_e4) {
     int64_t converted = 0;
-    if (!posting->has_rate) return 0;
+    if (!posting->has_rate || !amount_e4) return 0;
     if (currency_equal(posting->facts->currency, posting->facts->functional)) return amount_e4;
     if (fx_convert(amount_e4, posting->rate_e10, FX_DIRECT, posting->facts->functional, &converted)) return converted;
     report(posting->decision, REASON_AMOUNT_OVERFLOW, "currency", "in functional currency");
@@ -121,66 +120,137 @@ static void line_merge(struct posting *posting, struct ledger_line line) {
     posting->slots[at] = (uint32_t)posting->count;
 }
 
-static struct slice account_of(struct posting *posting, const struct rule_line *rule, const struct posting_line *line, const struct slice dimensions[]) {
-    if (rule->from == RULE_ACCOUNT_FIXED) return rule->account;
-    if (rule->from == RULE_ACCOUNT_OF_LINE && line->account.length) return line->account;
+/* ---- accounts ---- */
+
+/* The code itself, else the longest prefix of it that the set has with a * behind it, else *. */
+static struct slice account_mapped(struct posting *posting, struct slice set, struct slice code, const char *field) {
     struct decision *decision = posting->decision;
     int32_t date = posting->facts->posting_date;
-    if (rule->from == RULE_ACCOUNT_OF_LINE) {
-        report_as(decision, CLASS_HELD, REASON_ACCOUNT_UNKNOWN, "lines.account", "the rule takes the line's own account and it has none");
-        return (struct slice){0};
+    const struct slice key = KEY(decision, set, code);
+    const struct code_mapping *mapping = look_up(decision, MASTER_CODE_MAPPINGS, key, date, NULL);
+    char *prefix = mapping ? NULL : decision_alloc(decision, code.length + 1);
+    for (size_t length = code.length + 1; !mapping && length-- > 0;) {
+        if (length) memcpy(prefix, code.data, length);
+        prefix[length] = '*';
+        mapping = look_up(decision, MASTER_CODE_MAPPINGS, KEY(decision, set, (struct slice){prefix, length + 1}), date, NULL);
     }
-    const struct code_mapping *mapping = look_up(decision, MASTER_CODE_MAPPINGS, KEY(decision, rule->account, dimensions[rule->dimension]), date, NULL);
-    if (!mapping) mapping = look_up(decision, MASTER_CODE_MAPPINGS, KEY(decision, rule->account, SLICE("*")), date, NULL);
-    if (!mapping) mapping = require(decision, MASTER_CODE_MAPPINGS, KEY(decision, rule->account, dimensions[rule->dimension]), date, REASON_MAPPING_MISSING, rule_dimension_names[rule->dimension]);
-    return mapping ? mapping->target : (struct slice){0};
+    if (mapping) return mapping->target;
+    if (!require(decision, MASTER_CODE_MAPPINGS, key, date, REASON_MAPPING_MISSING, field))
+        wait_for_table(decision, REASON_MAPPING_MISSING, field, MASTER_CODE_MAPPINGS, key, date);   /* also for a prefix of it */
+    return (struct slice){0};
 }
 
-/* Functional amounts of one document line. What the receipt was booked at stays; the difference is the rule's exchange line's. */
-static void functional_fill(struct posting *posting, const struct posting_line *line, int64_t functional_e4[RULE_AMOUNT_COUNT]) {
+/* An account that a rule names by a word. */
+static struct slice account_named(struct posting *posting, const struct rule *rule, const struct rule_line *from, const struct posting_line *line) {
+    const struct posting_accounts *accounts = &posting->accounts;
+    const struct posting_account *account = NULL;
+    switch (from->from) {
+    case RULE_ACCOUNT_OF_SUPPLIER: account = &accounts->supplier; break;
+    case RULE_ACCOUNT_OF_EMPLOYEE: account = &accounts->employee; break;
+    case RULE_ACCOUNT_OF_TAX_CODE: account = &line->tax_account; break;
+    case RULE_ACCOUNT_OF_BANK: account = &accounts->bank; break;
+    case RULE_ACCOUNT_IN_TRANSIT: account = &accounts->transit; break;
+    case RULE_ACCOUNT_INTERCOMPANY: account = &accounts->intercompany; break;
+    case RULE_ACCOUNT_FIXED:
+    case RULE_ACCOUNT_OF_LINE:
+    case RULE_ACCOUNT_MAPPED:
+    case RULE_ACCOUNT_COUNT: return (struct slice){0};
+    }
+    if (account->account.length) return account->account;
+    struct decision *decision = posting->decision;
+    const char *name = rule_account_names[from->from];
+    if (account->key.length) {
+        report(decision, REASON_MAPPING_MISSING, name, "rule " SLICE_FORMAT " takes the account of the %s, and its record has none", SLICE_ARGUMENT(rule->name), name);
+        wait_for_table(decision, REASON_MAPPING_MISSING, name, account->table, account->key, posting->facts->posting_date);
+    } else if (!refused(decision)) {   /* otherwise the record is missing, and that was reported */
+        report_as(decision, CLASS_HELD, REASON_MAPPING_MISSING, name, "rule " SLICE_FORMAT " takes the account of the %s, and the document has none",
+                  SLICE_ARGUMENT(rule->name), name);
+    }
+    return (struct slice){0};
+}
+
+static struct slice account_of(struct posting *posting, const struct rule *rule, const struct rule_line *from, const struct posting_line *line,
+                               const struct slice dimensions[]) {
+    if (from->from == RULE_ACCOUNT_FIXED) return from->account;
+    if (from->from == RULE_ACCOUNT_MAPPED)
+        return account_mapped(posting, from->account, dimensions[from->dimension], rule_dimension_names[from->dimension]);
+    if (from->from != RULE_ACCOUNT_OF_LINE) return account_named(posting, rule, from, line);
+    if (!line->account.length)
+        report_as(posting->decision, CLASS_HELD, REASON_ACCOUNT_UNKNOWN, "lines.account", "the rule takes the line's own account and it has none");
+    return line->account;
+}
+
+/* ---- a document line ---- */
+
+/* Functional amounts of one document line. What was booked already stays at its value; the difference is the rule's exchange line's: a loss when what was carried
+ * is debited and has become dearer. */
+static void functional_fill(struct posting *posting, const struct rule *rule, const struct posting_line *line, int64_t functional_e4[RULE_AMOUNT_COUNT]) {
     for (int i = 0; i < RULE_AMOUNT_COUNT; i++) functional_e4[i] = posting_functional(posting, line->amounts_e4[i]);
-    if (!line->has_receipt_functional) return;
+    if (!line->carried.has || currency_equal(posting->facts->currency, posting->facts->functional)) return;
     int64_t difference = 0;
-    if (!decimal_subtract(functional_e4[RULE_RECEIPT_VALUE], line->receipt_functional_e4, &difference)) return;
-    functional_e4[RULE_RECEIPT_VALUE] = line->receipt_functional_e4;
+    if (!decimal_subtract(functional_e4[line->carried.amount], line->carried.functional_e4, &difference) ||
+        __builtin_mul_overflow(difference, rules_debits(rule, line->carried.amount), &difference)) {
+        report(posting->decision, REASON_AMOUNT_OVERFLOW, "currency", "in functional currency");
+        return;
+    }
+    functional_e4[line->carried.amount] = line->carried.functional_e4;
     functional_e4[difference > 0 ? RULE_FX_LOSS : RULE_FX_GAIN] = difference > 0 ? difference : -difference;
 }
 
-void posting_add(struct posting *posting, const struct posting_line *line) {
+/* The rule for the line, or NULL: none, or it leaves out what the line has. */
+static const struct rule *rule_find(struct posting *posting, const struct posting_line *line, const struct slice dimensions[]) {
+    const struct rule *rule = rules_pick(posting->rules, line->step, dimensions);
+    const char *left_out = rule ? rules_left_out(rule, line->amounts_e4) : NULL;
+    if (rule && !left_out) return rule;
+    struct decision *decision = posting->decision;
+    const struct facts *facts = posting->facts;
+    if (rule) report(decision, REASON_RULE_MISSING, "lines.category", "rule " SLICE_FORMAT " leaves out %s, which the line has", SLICE_ARGUMENT(rule->name), left_out);
+    else report(decision, REASON_RULE_MISSING, "lines.category", "no rule of step " SLICE_FORMAT " fits", SLICE_ARGUMENT(line->step));
+    wait_for_table(decision, REASON_RULE_MISSING, "lines.category", MASTER_POSTING_RULES, KEY(decision, facts->entity->rule_set), facts->posting_date);
+    return NULL;
+}
+
+static void rule_line_add(struct posting *posting, const struct rule *rule, const struct rule_line *from, const struct posting_line *line,
+                          const struct slice dimensions[], int64_t functional_e4) {
+    const bool exchange = from->amount == RULE_FX_LOSS || from->amount == RULE_FX_GAIN;
+    if (!functional_e4 && (exchange || !line->amounts_e4[from->amount])) return;
+    struct slice account = account_of(posting, rule, from, line, dimensions);
+    if (!account.length) return;
+    struct ledger_line to = {.account = account, .text = from->text, .source_line = line->source_line, .side = from->debit ? LEDGER_DEBIT : LEDGER_CREDIT,
+                             .amount_e4 = exchange ? 0 : line->amounts_e4[from->amount], .functional_e4 = functional_e4};
+    if (from->cost_centre) to.cost_centre = line->cost_centre;
+    if (from->project) to.project = line->project;
+    if (from->tax_code) to.tax_code = line->tax_code;
+    if (from->partner) to.partner = line->partner.length ? line->partner : posting->facts->partner;
+    line_merge(posting, to);
+}
+
+void posting_add(struct posting *posting, const struct posting_line *given) {
     if (!posting->rules) return;
     struct decision *decision = posting->decision;
     const struct facts *facts = posting->facts;
-    const struct slice group = facts->supplier ? facts->supplier->group : (struct slice){0};
-    const struct slice dimensions[RULE_DIMENSION_COUNT] = {line->category, group, line->tax_code};
-    const struct rule *rule = rules_pick(posting->rules, line->step, dimensions);
-    if (!rule) {
-        wait_for_table(decision, REASON_RULE_MISSING, "lines.category", MASTER_POSTING_RULES, KEY(decision, facts->entity->rule_set), facts->posting_date);
-        return;
-    }
+    struct posting_line line = *given;
+    if (!line.step.length) line.step = posting->step;
+    if (!steps_amounts_sum(line.amounts_e4)) report(decision, REASON_AMOUNT_OVERFLOW, "lines", "their sum");
+    const struct slice dimensions[RULE_DIMENSION_COUNT] = {line.category, facts->group, line.tax_code, line.method};
+    const struct rule *rule = rule_find(posting, &line, dimensions);
+    if (!rule) return;
     int64_t functional_e4[RULE_AMOUNT_COUNT];
-    functional_fill(posting, line, functional_e4);
-    bool exchange_posted = false;
-    for (size_t i = 0; i < rule->line_count; i++) {
-        const struct rule_line *from = &rule->lines[i];
-        bool exchange = from->amount == RULE_FX_LOSS || from->amount == RULE_FX_GAIN;
-        exchange_posted |= exchange;
-        if (!line->amounts_e4[from->amount] && !functional_e4[from->amount]) continue;
-        struct slice account = account_of(posting, from, line, dimensions);
-        if (!account.length) continue;
-        struct ledger_line to = {.account = account, .text = from->text, .source_line = line->source_line, .side = from->debit ? LEDGER_DEBIT : LEDGER_CREDIT,
-                                 .amount_e4 = exchange ? 0 : line->amounts_e4[from->amount], .functional_e4 = functional_e4[from->amount]};
-        if (from->cost_centre) to.cost_centre = line->cost_centre;
-        if (from->project) to.project = line->project;
-        if (from->tax_code) to.tax_code = line->tax_code;
-        if (from->partner) to.partner = decision_envelope(decision)->partner;
-        line_merge(posting, to);
-    }
-    if (!exchange_posted && (functional_e4[RULE_FX_LOSS] || functional_e4[RULE_FX_GAIN]))
+    functional_fill(posting, rule, &line, functional_e4);
+    for (size_t i = 0; i < rule->line_count; i++)
+        rule_line_add(posting, rule, &rule->lines[i], &line, dimensions, functional_e4[rule->lines[i].amount]);
+    if (!rule->exchange && (functional_e4[RULE_FX_LOSS] || functional_e4[RULE_FX_GAIN]))
         wait_for_table(decision, REASON_RULE_MISSING, "currency", MASTER_POSTING_RULES, KEY(decision, facts->entity->rule_set), facts->posting_date);
     if (!posting->rule_name.length) posting->rule_name = rule->name;
 }
 
+void posting_add_outright(struct posting *posting, struct ledger_line line) { line_merge(posting, line); }
+
 /* ---- checks ---- */
+
+static struct slice key_make(struct decision *decision, struct slice entity, struct slice document, struct slice step, int32_t version) {
+    return decision_format(decision, SLICE_FORMAT "/" SLICE_FORMAT "/" SLICE_FORMAT "/%d", SLICE_ARGUMENT(entity), SLICE_ARGUMENT(document), SLICE_ARGUMENT(step), (int)version);
+}
 
 static void line_check(struct posting *posting, const struct ledger_line *line) {
     struct decision *decision = posting->decision;
@@ -222,31 +292,39 @@ static void journal_build(struct posting *posting) {
 
 void posting_check(struct posting *posting) {
     if (!posting->facts->entity) return;
-    posting->period = period_find(posting->decision, posting->facts);
+    const struct facts *facts = posting->facts;
+    posting->period = facts->period;
+    if (facts->period.answer == PERIOD_NOT_ASKED)
+        posting->period = period_choose(posting->decision, facts->entity, facts->ledger, facts->posting_date, PERIOD_STAYS);
+    period_report(posting->decision, facts->entity, facts->ledger, &posting->period);
     posting->erp = route_find(posting->decision, posting->facts);
     for (size_t i = 0; i < posting->count; i++) line_check(posting, &posting->lines[i]);
-    if (posting->count && !refused(posting->decision)) journal_build(posting);
+    if (!posting->count || refused(posting->decision)) return;
+    journal_build(posting);
+    posting->idempotency_key = key_make(posting->decision, facts->entity->entity, posting->document, posting->step, posting->version);
+}
+
+void posting_pair(struct posting *one, struct posting *other) {
+    if (!one->journal.count || !other->journal.count) return;
+    one->counterpart = other->idempotency_key;
+    other->counterpart = one->idempotency_key;
 }
 
 /* ---- emitting ---- */
 
-static struct slice key_make(struct decision *decision, struct slice entity, struct slice document, struct slice step, int32_t version) {
-    return decision_format(decision, SLICE_FORMAT "/" SLICE_FORMAT "/" SLICE_FORMAT "/%d", SLICE_ARGUMENT(entity), SLICE_ARGUMENT(document), SLICE_ARGUMENT(step), (int)version);
-}
-
 /* The head that every command has of its event and day. */
-static void head_fill(struct decision *decision, const struct facts *facts, const struct period *period, struct posting_command *command) {
+static void head_fill(struct decision *decision, const struct facts *facts, const struct period_choice *period, struct posting_command *command) {
     const struct envelope *envelope = decision_envelope(decision);
     command->entity = facts->entity->entity;
-    command->ledger = facts->entity->ledger;
-    command->partner = envelope->partner;
+    command->ledger = facts->ledger;
+    command->partner = facts->partner;
     command->event_id = envelope->event_id;
     command->source = envelope->source;
     command->correlation_id = envelope->correlation_id;
     command->origin = decision_origin(decision);
     command->occurred_at_ms = decision_time_ms(decision);
-    command->posting_date = facts->posting_date;
-    command->period = period->period;
+    command->posting_date = period->date;
+    command->period = period->period->period;
     command->document_date = facts->document_date;
     enum master tables[MASTER_COUNT];
     int64_t offsets[MASTER_COUNT];
@@ -267,45 +345,72 @@ static void lines_fill(struct decision *decision, const struct journal *journal,
     }
 }
 
+/* The journal of another entity than the event's goes out in that entity's order. */
+static struct slice command_send(struct decision *decision, const struct facts *facts, int output, const struct posting_command *command) {
+    posted(decision, command->idempotency_key);
+    if (!facts->other_entity) return emit(decision, output, command->erp, command);
+    return emit_keyed(decision, output, command->erp, command, KEY(decision, command->entity, command->partner));
+}
+
 struct slice posting_emit(struct posting *posting, int output) {
     if (!posting->journal.count) return (struct slice){0};
     struct decision *decision = posting->decision;
     const struct facts *facts = posting->facts;
     const bool foreign = !currency_equal(facts->currency, facts->functional);
-    struct posting_command command = {.erp = posting->erp, .document = posting->document, .number = posting->number, .step = posting->step, .version = posting->version,
+    struct posting_command command = {.idempotency_key = posting->idempotency_key, .erp = posting->erp, .document = posting->document, .number = posting->number,
+        .step = posting->step, .version = posting->version,
         .currency = currency_slice(&facts->currency), .functional_currency = currency_slice(&facts->functional), .rate_e10 = posting->rate_e10,
-        .rate_type = foreign ? SLICE("M") : (struct slice){0}, .has_rate_date = foreign, .rate_date = posting->rate_date,
-        .has_tax_date = posting->has_tax_date, .tax_date = posting->tax_date, .payment_block = posting->payment_block};
-    head_fill(decision, facts, posting->period, &command);
-    command.idempotency_key = key_make(decision, command.entity, posting->document, posting->step, posting->version);
-    char date[DATE_TEXT_SIZE];
-    date_print(posting->rules->valid_from, date);
-    command.rule = decision_format(decision, SLICE_FORMAT "/" SLICE_FORMAT "@%s", SLICE_ARGUMENT(posting->rules->name), SLICE_ARGUMENT(posting->rule_name), date);
+        .rate_type = !foreign ? (struct slice){0} : facts->rate_e10 ? SLICE("agreed") : SLICE("M"), .has_rate_date = foreign, .rate_date = posting->rate_date,
+        .has_tax_date = posting->has_tax_date, .tax_date = posting->tax_date, .has_due_date = posting->has_due_date, .due_date = posting->due_date,
+        .has_discount_date = posting->has_discount_date, .discount_date = posting->discount_date,
+        .has_value_date = posting->has_value_date, .value_date = posting->value_date,
+        .payment_terms = posting->payment_terms, .payment_method = posting->payment_method, .payment_block = posting->payment_block, .counterpart = posting->counterpart};
+    head_fill(decision, facts, &posting->period, &command);
+    if (posting->rules) {
+        char date[DATE_TEXT_SIZE];
+        date_print(posting->rules->valid_from, date);
+        command.rule = decision_format(decision, SLICE_FORMAT "/" SLICE_FORMAT "@%s", SLICE_ARGUMENT(posting->rules->name), SLICE_ARGUMENT(posting->rule_name), date);
+    }
     lines_fill(decision, &posting->journal, &command);
-    posted(decision, command.idempotency_key);
-    return emit(decision, output, posting->erp, &command);
+    return command_send(decision, facts, output, &command);
 }
 
 /* ---- reversal ---- */
 
+static struct period_choice reversal_period(struct decision *decision, const struct facts *facts) {
+    return period_choose(decision, facts->entity, facts->ledger, facts->asked_date, PERIOD_REVERSAL);
+}
+
 void posting_reversal_check(struct decision *decision, const struct facts *facts) {
-    if (facts->entity) (void)period_find(decision, facts);
+    if (!facts->entity) return;
+    const struct period_choice period = reversal_period(decision, facts);
+    period_report(decision, facts->entity, facts->ledger, &period);
+}
+
+/* The counterpart of a reversal is the reversal of the counterpart: the same version of the same document. */
+static struct slice counterpart_reversed(struct decision *decision, struct slice counterpart) {
+    size_t end = counterpart.length;
+    while (end > 0 && counterpart.data[end - 1] != '/') end--;
+    if (!end) return (struct slice){0};
+    return decision_format(decision, "%.*s_reversal/%.*s", (int)(end - 1), counterpart.data, (int)(counterpart.length - end), counterpart.data + end);
 }
 
 struct slice posting_reverse(struct decision *decision, const struct facts *facts, int output, struct slice original) {
     if (!original.length) return (struct slice){0};
     const struct posting_command *sent = emitted(decision, output, original);
+    const struct period_choice period = reversal_period(decision, facts);
     struct posting_command command = *sent;
-    head_fill(decision, facts, period_find(decision, facts), &command);
+    head_fill(decision, facts, &period, &command);
+    command.ledger = sent->ledger;
     command.step = decision_format(decision, SLICE_FORMAT "_reversal", SLICE_ARGUMENT(sent->step));
     command.idempotency_key = key_make(decision, sent->entity, sent->document, command.step, sent->version);
     command.reverses = sent->idempotency_key;
+    command.counterpart = counterpart_reversed(decision, sent->counterpart);
     command.payment_block = false;
     command.lines.items = decision_alloc(decision, (sent->lines.count + 1) * sizeof *command.lines.items);
     for (size_t i = 0; i < sent->lines.count; i++) {
         command.lines.items[i] = sent->lines.items[i];
         command.lines.items[i].side = sent->lines.items[i].side == JOURNAL_SIDE_DEBIT ? JOURNAL_SIDE_CREDIT : JOURNAL_SIDE_DEBIT;
     }
-    posted(decision, command.idempotency_key);
-    return emit(decision, output, command.erp, &command);
+    return command_send(decision, facts, output, &command);
 }

@@ -1,30 +1,43 @@
 /* posting: from a document's lines and the entity's rules to one balanced posting command.
  *
  *     posting_begin(&posting, decision, &facts, SLICE("goods_receipt"), document, 1);
+ *     posting.accounts.bank = bank->account;      what the processor knows and its rules may name
  *     posting_add(&posting, &line);               for each document line; reports RULE_MISSING, MAPPING_MISSING
- *     posting_check(&posting);                    period, route, rate, accounts, cost centres, projects
+ *     posting_check(&posting);                    period, route, accounts, cost centres, projects; the journal balances
  *     if (refused(decision)) return;
  *     struct slice bytes = posting_emit(&posting, OUTPUT_COMMANDS);     cannot fail any more; length 0: nothing but zeros, no journal
+ *
+ * An intercompany pair is two postings of one decision, the second over facts_of_entity; each balances in itself:
+ *
+ *     posting_pair(&payers, &bearers);            before both are emitted: each command names the other
  */
 #ifndef KONTOR_SHARED_POSTING_H
 #define KONTOR_SHARED_POSTING_H
 #include "common/ledger/journal.h"
 #include "common/posting/rules.h"
 #include "processors/shared/facts.h"
-#include "schemas/period.h"
 #include "schemas/posting_command.h"
 
 /* The tables that posting looks up: for the processor's declaration. */
 #define POSTING_TABLES MASTER_LEGAL_ENTITIES, MASTER_SUPPLIERS, MASTER_TOLERANCES, MASTER_PERIODS, MASTER_POSTING_RULES, MASTER_CODE_MAPPINGS, \
     MASTER_ACCOUNTS, MASTER_COST_CENTRES, MASTER_PROJECTS, MASTER_FX_RATES, MASTER_ERP_ROUTES
 
+/* An account that rules may name by a word, and the table key that is waited for when it is empty. Without a key the document is held instead. */
+struct posting_account { struct slice account; enum master table; struct slice key; };
+
+/* supplier and employee are filled from the facts by posting_begin. */
+struct posting_accounts { struct posting_account supplier, employee, bank, transit, intercompany; };
+
 /* A document line to be posted: its dimensions and its amounts in transaction currency. */
 struct posting_line {
-    struct slice step;                  /* of its rule */
-    struct slice source_line, category, tax_code, cost_centre, project, account;
-    int64_t amounts_e4[RULE_AMOUNT_COUNT];
-    bool has_receipt_functional;        /* the receipt value was booked at this functional value, whatever the rate is now */
-    int64_t receipt_functional_e4;
+    struct slice step;                  /* of its rule; empty: the posting's */
+    struct slice source_line, category, tax_code, method, cost_centre, project;
+    struct slice account;               /* the line's own coding: rules that say `line` */
+    struct slice partner;               /* of its journal lines; empty: the facts' */
+    struct posting_account tax_account; /* rules that say `tax_code` */
+    int64_t amounts_e4[RULE_AMOUNT_COUNT];  /* the parts; posting_add makes the sums of them (steps.h) */
+    /* That amount was booked at this functional value, whatever the rate is now: what it differs by is an exchange loss or gain. */
+    struct { bool has; enum rule_amount amount; int64_t functional_e4; } carried;
 };
 
 struct posting {
@@ -32,8 +45,9 @@ struct posting {
     const struct facts *facts;
     struct slice step, document;
     int32_t version;
-    const struct rule_set *rules;       /* NULL: missing, and reported */
+    const struct rule_set *rules;       /* NULL: missing, and reported; or the journal is outright */
     struct slice rule_name;
+    struct posting_accounts accounts;   /* may be set between posting_begin and posting_add */
     struct ledger_line *lines;
     size_t count, capacity, merged;
     uint32_t *slots;                    /* lines by hash, to merge like with like: position + 1, 0 empty */
@@ -42,24 +56,31 @@ struct posting {
     int32_t rate_date;
     bool has_rate;
     struct slice erp;
-    const struct period *period;
+    struct period_choice period;
     struct journal journal;             /* made by posting_check */
+    struct slice idempotency_key;       /* ... with the journal */
     /* For the command's head; set by the caller before posting_emit. */
-    struct slice number;
-    bool has_tax_date, payment_block;
-    int32_t tax_date;
+    struct slice number, payment_terms, payment_method, counterpart;
+    bool has_tax_date, has_due_date, has_discount_date, has_value_date, payment_block;
+    int32_t tax_date, due_date, discount_date, value_date;
 };
 
 void posting_begin(struct posting *posting, struct decision *decision, const struct facts *facts, struct slice step, struct slice document, int32_t version);
+/* For a journal that names its accounts outright: no rules; its lines come by posting_add_outright. */
+void posting_begin_outright(struct posting *posting, struct decision *decision, const struct facts *facts, struct slice step, struct slice document, int32_t version);
 void posting_add(struct posting *posting, const struct posting_line *line);
+/* A line of the journal as it is. */
+void posting_add_outright(struct posting *posting, struct ledger_line line);
 void posting_check(struct posting *posting);
+/* Makes each the other's counterpart; both are checked and not emitted yet. One without lines has no journal, then neither has a counterpart. */
+void posting_pair(struct posting *one, struct posting *other);
 struct slice posting_emit(struct posting *posting, int output);
 
 /* The functional value of an amount at the posting's rate; 0 while no rate is known (then FX_RATE_MISSING is reported). */
 int64_t posting_functional(const struct posting *posting, int64_t amount_e4);
 
-/* Reverses a command that was sent: sides swapped, linked, posted on the date of `facts`. Reports PERIOD_UNKNOWN, PERIOD_CLOSED; when nothing was refused,
- * posting_reverse emits it. original: the bytes kept. */
+/* Reverses a command that was sent: sides swapped, linked, posted on the date that `facts` was asked for or, when its period is closed, on the next open one.
+ * Reports PERIOD_UNKNOWN, PERIOD_MOVED; when nothing was refused, posting_reverse emits it. original: the bytes kept. */
 void posting_reversal_check(struct decision *decision, const struct facts *facts);
 struct slice posting_reverse(struct decision *decision, const struct facts *facts, int output, struct slice original);
 #endif

@@ -76,7 +76,7 @@ bool broker_append(struct broker *broker, const char *processor, const struct en
     }
     struct arena *arena = &broker->arena;
     struct stored *stored = arena_alloc(arena, sizeof *stored);
-    *stored = (struct stored){.topic = arena_copy(arena, output->topic, strlen(output->topic)), .processor = processor, .partition = output->partition,
+    *stored = (struct stored){.topic = arena_copy(arena, output->topic, strlen(output->topic)), .processor = processor, .partition = output->partition, .timestamp_ms = output->timestamp_ms,
         .key = kept(arena, output->key), .value = kept(arena, output->value), .header_count = output->header_count,
         .headers = arena_alloc(arena, (output->header_count + 1) * sizeof *stored->headers)};
     stored->offset = broker_end(broker, stored->topic, stored->partition);
@@ -92,7 +92,7 @@ uint64_t broker_sent(const struct broker *broker, size_t from) {
         const struct stored *stored = broker->items[i];
         if (!stored->processor) continue;
         sum = sum * 1099511628211u + hash_bytes(stored->topic, strlen(stored->topic)) + (uint64_t)stored->partition;
-        sum = sum * 1099511628211u + hash_slice(stored->key);
+        sum = sum * 1099511628211u + hash_slice(stored->key) + (uint64_t)stored->timestamp_ms;
         sum = sum * 1099511628211u + hash_slice(stored->value);
         for (size_t k = 0; k < stored->header_count; k++) sum = sum * 1099511628211u + hash_slice(stored->headers[k].value);
     }

@@ -10,6 +10,7 @@ struct stored {
     const char *topic, *processor;      /* processor: who sent it, NULL: the case */
     int32_t partition;
     int64_t offset;                     /* within topic and partition */
+    int64_t timestamp_ms;               /* 0: when it was sent */
     struct slice key, value;            /* data NULL: none */
     struct record_header *headers;
     size_t header_count;

@@ -1,10 +1,15 @@
 """One decision about one event: the reasons found, what the event lacks, and the effects that follow when it is accepted."""
 import os
 
+from amounts import DAY_MS
+from events import TOPICS
+
 # reason code -> class, from the repository's table of reasons
 _WEIGHT = ("rejected", "held", "parked")
 EARLIEST_DATE = 7_305        # 1990-01-01 in days since 1970-01-01
 MOST_DAYS_AHEAD = 730
+REVERSING_KINDS = frozenset(("goods_receipt_cancelled", "cancelled"))
+POSTING_KINDS = REVERSING_KINDS | {"goods_received", "received", "approved", "credit_note", "subsequent_debit", "cleared"}
 
 
 def _read_classes():
@@ -26,8 +31,12 @@ class Decision:
         self.keys = set()            # state that it waits for: ("order" | "receipt", entity, order, line)
         self.effects = []            # functions without arguments, run when it is accepted
         self.journal_follows = False
-        self.early_invoice_is_held = False
+        self.early_invoice_is_held = self.period_is_held = False
         self.entity, self.date = self.masters.entity_at(event.entity, event.time, event.posting_date)
+        self.period_reason = None
+        if self.entity is not None and event.kind in POSTING_KINDS:
+            may = self.masters.may_soft_closed(event.source, TOPICS[event.topic], event.time // DAY_MS)
+            self.date, self.period_reason, self.period_is_held = self.masters.booked(self.entity, self.date, may, event.kind in REVERSING_KINDS)
         self.tax_date = event.document_date if event.tax_date is None else event.tax_date
         self.supplier = self.masters.suppliers.find((event.supplier,), self.date)
         self.tolerance = self.masters.tolerance(event.entity, self.date)
@@ -42,7 +51,7 @@ class Decision:
 
     def outcome(self):
         classes = {CLASS[code] for code in self.reasons}
-        if self.early_invoice_is_held:
+        if self.early_invoice_is_held or (self.period_is_held and "PERIOD_CLOSED" in self.reasons):
             classes.add("held")
         return next((outcome for outcome in _WEIGHT if outcome in classes), "accepted")
 
@@ -63,10 +72,5 @@ class Decision:
         """What every journal asks for, whatever its lines are: a supplier that may be posted to, an open period."""
         if self.supplier is not None and self.supplier["status"] == "blocked_for_posting":
             self.found("SUPPLIER_BLOCKED_FOR_POSTING")
-        if self.entity is None:
-            return
-        period = self.masters.period(self.event.entity, self.entity["ledger"], self.date)
-        if period is None:
-            self.found("PERIOD_UNKNOWN")
-        elif period["status"] == "closed":
-            self.found("PERIOD_CLOSED")
+        if self.period_reason:
+            self.found(self.period_reason)

@@ -38,8 +38,8 @@ def pick_rule(rule_set, step, category, group, tax_code):
     for rule in rule_set["rules"]:
         if rule["step"] != step:
             continue
-        wanted = (rule.get("category", "*"), rule.get("supplier_group", "*"), rule.get("tax_code", "*"))
-        if any(want not in ("*", has) for want, has in zip(wanted, (category, group, tax_code))):
+        wanted = (rule.get("category", "*"), rule.get("supplier_group", "*"), rule.get("tax_code", "*"), rule.get("method", "*"))
+        if any(want not in ("*", has) for want, has in zip(wanted, (category, group, tax_code, ""))):
             continue
         dimensions = sum(want != "*" for want in wanted)
         if dimensions > best_set:
@@ -47,6 +47,20 @@ def pick_rule(rule_set, step, category, group, tax_code):
         elif dimensions == best_set:
             tie = True
     return None if tie else best
+
+
+# The amounts that are sums, by what they are sums of: a rule posts a part with any amount that contains it.
+NET = frozenset(("receipt_value", "variance_above", "variance_below"))
+GROSS = NET | {"tax_deductible", "tax_not_deductible"}
+PARTS = {"net": NET, "gross": GROSS, "payable": GROSS | {"retained"}, "tax_reverse": frozenset(("tax_reverse_deductible", "tax_reverse_not_deductible"))}
+
+
+def left_out(rule, amounts):
+    """Whether the line has tax under reverse charge, which is in no sum that every rule posts, and the rule does not post it."""
+    posted = set()
+    for row in rule["lines"]:
+        posted |= PARTS.get(row["amount"], {row["amount"]})
+    return any(amounts.get(part, 0) and part not in posted for part in PARTS["tax_reverse"])
 
 
 class Draft:
@@ -64,7 +78,7 @@ class Draft:
         entity, group = decision.entity, decision.supplier["group"]
         rule_set = decision.masters.posting_rules.find((entity["rule_set"],), decision.date)
         rule = decision.task.pick_rule(rule_set, step, coding.category, group, coding.tax_code)
-        if rule is None:
+        if rule is None or left_out(rule, amounts):
             decision.found("RULE_MISSING")
             return
         for row in rule["lines"]:
@@ -85,6 +99,13 @@ class Draft:
     def _account(self, account, coding, group):
         if account == "line":
             return coding.account
+        if account in ("supplier", "tax_code"):
+            record = self.decision.supplier if account == "supplier" else self._tax_code(coding.tax_code)
+            if record and record["account"]:
+                return record["account"]
+            if record:
+                self.decision.found("MAPPING_MISSING")
+            return None
         if not account.startswith("map:"):
             return account
         _, mapping_set, dimension = account.split(":")
@@ -93,6 +114,9 @@ class Draft:
         if target is None:
             self.decision.found("MAPPING_MISSING")
         return target
+
+    def _tax_code(self, tax_code):
+        return self.decision.masters.tax_codes.find((self.decision.event.entity, tax_code), self.decision.tax_date)
 
     def finish(self, document, step):
         """Checks the accounts and dimensions; the journal, or None when nothing is left to post."""

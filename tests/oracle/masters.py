@@ -26,10 +26,11 @@ KEYS = {
     "source-permissions": ("source_system", "topic"),
 }
 DEFAULTS = {
-    "legal-entities": {"ledger": "GL"},
-    "suppliers": {"group": "trade"},
+    "legal-entities": {"ledger": "GL", "late_documents": "park"},
+    "source-permissions": {"soft_closed": False},
+    "suppliers": {"group": "trade", "account": ""},
     "accounts": {"cost_centre": "optional"},
-    "tax-codes": {"deductible": "100", "reverse_charge": False},
+    "tax-codes": {"deductible": "100", "reverse_charge": False, "account": ""},
     "fx-rates": {"rate_type": "M", "max_age_days": 7},
     "tolerances": {"quantity_percent": "0", "over_receipt": "hold", "early_invoice": "park", "receipt_wait_days": 90,
                    "wait_days": 30, "invoice_posts_on": "received"},
@@ -108,13 +109,35 @@ class Masters:
         record = self.periods.find((entity, ledger), date)
         return record if record is not None and date <= record["last_day"] else None
 
+    def booked(self, entity, date, may_soft_closed, moves_always):
+        """(day, None or the reason against it, whether that holds): where a document of the entity is booked that is asked for on `date`."""
+        closed = {"closed"} if may_soft_closed else {"closed", "soft_closed"}
+        period = self.period(entity["entity"], entity["ledger"], date)
+        if period is None:
+            return date, "PERIOD_UNKNOWN", False
+        if period["status"] not in closed:
+            return date, None, False
+        if not moves_always and (period["status"] == "soft_closed" or entity["late_documents"] != "next_open"):
+            return date, "PERIOD_CLOSED", period["status"] == "soft_closed"
+        for _ in range(24):
+            day = period["last_day"] + 1
+            period = self.period(entity["entity"], entity["ledger"], day)
+            if period is None:
+                break
+            if period["status"] not in closed:
+                return day, "PERIOD_MOVED", False
+        return date, "PERIOD_UNKNOWN", False
+
     def tolerance(self, entity, date):
         return self.tolerances.find((entity,), date) or NO_TOLERANCE
 
     def mapping(self, mapping_set, code, date):
-        """The target of a code, of the set's default `*` when it has none of its own, or None."""
-        record = self.code_mappings.find((mapping_set, code), date) or self.code_mappings.find((mapping_set, "*"), date)
-        return record["target"] if record else None
+        """The target of a code, else of the longest prefix of it that the set has (`AB*`, in the end `*`), or None."""
+        for wanted in (code, *(code[:length] + "*" for length in range(len(code), -1, -1))):
+            record = self.code_mappings.find((mapping_set, wanted), date)
+            if record:
+                return record["target"]
+        return None
 
     def rate(self, currency, functional, date):
         """Functional units per unit of `currency` in 10**-10, or None."""
@@ -122,6 +145,10 @@ class Masters:
             return 10 ** RATE_DIGITS
         record = self.fx_rates.find(("M", currency, functional), date)
         return record["rate"] if record and date - record["valid_from"] <= record["max_age_days"] else None
+
+    def may_soft_closed(self, source, topic, date):
+        record = self.source_permissions.find((source, topic), date)
+        return record is not None and record["soft_closed"]
 
     def may_say(self, source, topic, entity, date):
         record = self.source_permissions.find((source, topic), date)

@@ -409,6 +409,41 @@ class Trust(Scenario):
         self.expect({"closed": "held COST_CENTRE_CLOSED", "none": "held ACCOUNT_COMBINATION_INVALID",
                      "unknown": "held ACCOUNT_UNKNOWN COST_CENTRE_CLOSED", "rule": "parked RULE_MISSING"})
 
+    def late(self, **entity):
+        """2018 in halves, the first closed; 2017 is closed too."""
+        self.master["legal-entities"][0].update(entity)
+        always = {"entity": "E1", "ledger": "GL", "source": "erp"}
+        self.master["periods"] = [{**always, "period": "2017", "valid_from": "2017-01-01", "last_day": "2017-12-31", "status": "closed"},
+                                  {**always, "period": "2018-1", "valid_from": "2018-01-01", "last_day": "2018-06-30", "status": "closed"},
+                                  {**always, "period": "2018-2", "valid_from": "2018-07-01", "last_day": "2018-12-31"}]
+
+    def test_next_open_period(self):
+        self.late(late_documents="next_open")
+        self.coded("late", "I1", "1.00", posting_date="2017-12-31")
+        self.coded("none", "I2", "1.00", posting_date="2016-12-31")
+        self.expect({"late": "accepted PERIOD_MOVED", "none": "parked PERIOD_UNKNOWN"})
+
+    def test_reversal_leaves_a_closed_period(self):
+        self.late()
+        self.coded("late", "I1", "1.00", posting_date="2018-03-01")
+        self.coded("good", "I2", "1.00", posting_date="2018-08-01")
+        self.tell(1, "back", "cancelled", "I2", posting_date="2018-03-01")
+        self.expect({"late": "parked PERIOD_CLOSED", "good": "accepted", "back": "accepted PERIOD_MOVED"})
+
+    def test_soft_closed_period(self):
+        self.late(late_documents="next_open")
+        self.master["periods"][1]["status"] = "soft_closed"
+        self.coded("late", "I1", "1.00", posting_date="2018-03-01")
+        self.expect({"late": "held PERIOD_CLOSED"})
+
+    def test_soft_closed_period_with_permission(self):
+        self.late()
+        self.master["periods"][1]["status"] = "soft_closed"
+        for permission in self.master["source-permissions"]:
+            permission["soft_closed"] = True
+        self.coded("late", "I1", "1.00", posting_date="2018-03-01")
+        self.expect({"late": "accepted"})
+
     def test_local_date(self):
         # 2018-12-31T23:30Z is 00:30 of the next day in Amsterdam, where no period is.
         self.coded("next_day", "I1", "1.00", day=(364 * 24 + 12.5) / 24)

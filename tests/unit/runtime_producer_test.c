@@ -96,6 +96,48 @@ static void test_commit_tells_offsets(void **state) {
     assert_int_equal(producer_counts(bench->producer).renewed, 0);
 }
 
+/* The time of the partition's record at the offset; a delivery report of the mock cluster tells a time of its own. */
+static int64_t record_time(struct bench *bench, int64_t offset) {
+    char why[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(bench->cluster), NULL, 0);
+    rd_kafka_conf_set(conf, "group.id", "reader", NULL, 0);
+    rd_kafka_t *reader = rd_kafka_new(RD_KAFKA_CONSUMER, conf, why, sizeof why);
+    assert_non_null(reader);
+    rd_kafka_topic_partition_list_t *from = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(from, out, 0)->offset = offset;
+    assert_int_equal(rd_kafka_assign(reader, from), RD_KAFKA_RESP_ERR_NO_ERROR);
+    rd_kafka_topic_partition_list_destroy(from);
+    int64_t deadline = clock_monotonic_ms() + 20000, found = -1;
+    while (found < 0 && clock_monotonic_ms() < deadline) {
+        rd_kafka_message_t *message = rd_kafka_consumer_poll(reader, 100);
+        if (message && !message->err) found = rd_kafka_message_timestamp(message, NULL);
+        if (message) rd_kafka_message_destroy(message);
+    }
+    rd_kafka_consumer_close(reader);
+    rd_kafka_destroy(reader);
+    return found;
+}
+
+/* A record for another processor has the event's time, 1 April 2018 here; one without a time that of its sending. */
+static void test_record_time(void **state) {
+    struct bench *bench = *state;
+    const int64_t event_ms = INT64_C(1522540800000);
+    struct abort_cause cause;
+    struct fatal_cause fatal;
+    struct delivery delivery = {-1, -1};
+    assert_int_equal(prepare(bench, &fatal), PRODUCER_READY);
+    assert_int_equal(producer_begin(bench->producer, &cause), STEP_DONE);
+    struct engine_output output = {.topic = out, .partition = 0, .key = SLICE("k"), .value = SLICE("v"), .timestamp_ms = event_ms};
+    assert_int_equal(producer_send(bench->producer, &output, &delivery, &cause), STEP_DONE);
+    output.timestamp_ms = 0;
+    assert_int_equal(producer_send(bench->producer, &output, &delivery, &cause), STEP_DONE);
+    assert_int_equal(send_offset(bench, 1, &cause), STEP_DONE);
+    assert_int_equal(producer_commit(bench->producer, &cause), COMMIT_DONE);
+    assert_int_equal(record_time(bench, 0), event_ms);
+    assert_true(record_time(bench, 1) > event_ms);
+}
+
 /* A second one could lose to a late copy of the first, and without one the group would not fence the transaction. */
 static void test_offsets_once_and_at_least_one(void **state) {
     struct bench *bench = *state;
@@ -218,6 +260,7 @@ static void test_what_is_refused(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_commit_tells_offsets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_record_time, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_offsets_once_and_at_least_one, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_unanswered_request_renews, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failed_commit_is_unknown, set_up, tear_down),
