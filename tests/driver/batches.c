@@ -44,13 +44,13 @@ static void truncations_try(struct run *run, struct instance *instance, const st
     struct task_waiting waited = instance_waiting(instance);
     struct error error = {{0}};
     enum engine_result result = ENGINE_DONE;
-    bool follows = instance->processor->inputs[instance_input(instance, event_topics[given->topic])].follows;
+    bool follows = instance->processor->inputs[instance_input(instance, given->topic)].follows;
     char **pieces = calloc(length + 1, sizeof *pieces);   /* each of exactly its size: a read behind it is seen by the sanitizer */
     for (size_t i = 0; i < length && result == ENGINE_DONE; i++) {
         pieces[i] = malloc(i ? i : 1);
         memcpy(pieces[i], given->value.data, i);
         struct engine_message message = message_of(given, (struct slice){pieces[i], i});
-        result = instance_take(instance, event_topics[given->topic], &message, &error);
+        result = instance_take(instance, given->topic, &message, &error);
     }
     if (result == ENGINE_DONE) result = instance_commit(instance, &error);
     for (size_t i = 0; i < length; i++) free(pieces[i]);
@@ -83,7 +83,7 @@ static void failures_try(struct run *run, struct instance *instance, const struc
         struct engine_message message = message_of(given, given->value);
         uint64_t before = instance_fingerprint(instance);
         allocation_fail_at(kind, nth);
-        enum engine_result result = instance_take(instance, event_topics[given->topic], &message, &error);
+        enum engine_result result = instance_take(instance, given->topic, &message, &error);
         if (result == ENGINE_DONE) result = instance_settle(instance, &error);
         if (result == ENGINE_DONE) result = engine_seal(instance->engine, &error);
         bool failed = allocation_end();
@@ -113,11 +113,11 @@ static bool words_have(const struct statement *statement, const char *word) {
 
 /* A processor that has met no schema id that the registry knows does not call one unknown, it asks again: let it meet one. What comes of that is forgotten. */
 static void registry_meet(struct run *run, struct instance *instance, const struct given *given) {
-    const char bytes[] = {0, 0, 0, 0, (char)broker_schema_id(instance->processor->inputs[instance_input(instance, event_topics[given->topic])].type)};
+    const char bytes[] = {0, 0, 0, 0, (char)broker_schema_id(instance->processor->inputs[instance_input(instance, given->topic)].type)};
     size_t mark = run->broker.count;
     struct error error = {{0}};
     struct engine_message message = message_of(given, (struct slice){bytes, sizeof bytes});
-    enum engine_result result = instance_take(instance, event_topics[given->topic], &message, &error);
+    enum engine_result result = instance_take(instance, given->topic, &message, &error);
     if (result == ENGINE_DONE) result = instance_commit(instance, &error);
     if (result != ENGINE_DONE) result_fail(run, given->statement, instance, "a record of a known schema taken", result, &error);
     broker_cut(&run->broker, mark);
@@ -157,12 +157,12 @@ static enum engine_result release(struct run *run, struct instance *instance, co
 }
 
 static void give(struct run *run, struct instance *instance, struct given *given) {
-    if (instance_input(instance, event_topics[given->topic]) < 0) return;
+    if (instance_input(instance, given->topic) < 0) return;
     struct error error = {{0}};
     before_giving(run, instance, given);
     size_t mark = run->broker.count;
     struct engine_message message = message_of(given, given->value);
-    enum engine_result result = instance_take(instance, event_topics[given->topic], &message, &error);
+    enum engine_result result = instance_take(instance, given->topic, &message, &error);
     if (result == ENGINE_DONE) result = release(run, instance, given->statement, &error);
     if (result == ENGINE_DONE && run->mode != MODE_PACKED) commit(run, instance, given->statement);
     if (result == ENGINE_DONE) return;
@@ -174,8 +174,22 @@ static void give(struct run *run, struct instance *instance, struct given *given
     undo(run, instance, mark, given->statement);
 }
 
+/* What processors have sent to topics that others read reaches those, in the order in which it was sent, until nothing more comes of it. When batches are
+ * packed it does so before the sender's batch is committed: the same is to come of it, and the batches stay as large. */
+static void flow(struct run *run, const struct statement *statement) {
+    for (; run->flowed < run->broker.count && !run->surroundings.registry_down; run->flowed++) {
+        const struct stored *stored = run->broker.items[run->flowed];
+        if (!stored->processor) continue;
+        int64_t now_ms = run->surroundings.now_ms;
+        struct given given = {.statement = statement, .family = -1, .topic = stored->topic, .id = "", .document = "", .partition = stored->partition, .offset = stored->offset,
+                              .time_ms = stored->timestamp_ms ? stored->timestamp_ms : now_ms, .received_ms = now_ms, .key = stored->key, .value = stored->value};
+        for (int i = 0; i < FAMILY_COUNT; i++) give(run, &run->instances[i], &given);
+        if (given.untaken) run_fail(run, statement, "a record that a processor sent taken by those that read it", "it waits");
+    }
+}
+
 void batch_give(struct run *run, struct given *given) {
-    const struct engine_output input = {.topic = event_topics[given->topic], .partition = given->partition, .key = given->key, .value = given->value};
+    const struct engine_output input = {.topic = given->topic, .partition = given->partition, .key = given->key, .value = given->value};
     struct error error = {{0}};
     if (!given->origin) {
         char *origin = arena_alloc(&run->arena, 96);
@@ -186,7 +200,8 @@ void batch_give(struct run *run, struct given *given) {
     }
     given->untaken = false;
     if (run->surroundings.now_ms < given->received_ms) run->surroundings.now_ms = given->received_ms;
-    for (int i = 0; i < PROCESSOR_COUNT; i++) give(run, &run->instances[i], given);
+    for (int i = 0; i < FAMILY_COUNT; i++) give(run, &run->instances[i], given);
+    flow(run, given->statement);
 }
 
 /* The table's new records, with every allocation failing in its turn when that is the mode: they are read again then. */
@@ -211,9 +226,10 @@ static void tables_follow(struct run *run, struct instance *instance, const stru
 }
 
 void batch_follow_tables(struct run *run, const struct statement *statement) {
-    for (int i = 0; i < PROCESSOR_COUNT; i++) tables_follow(run, &run->instances[i], statement);
+    for (int i = 0; i < FAMILY_COUNT; i++) tables_follow(run, &run->instances[i], statement);
+    flow(run, statement);
 }
 
 void batch_flush(struct run *run, const struct statement *statement) {
-    for (int i = 0; i < PROCESSOR_COUNT; i++) commit(run, &run->instances[i], statement);
+    for (int i = 0; i < FAMILY_COUNT; i++) commit(run, &run->instances[i], statement);
 }
