@@ -96,12 +96,14 @@ static bool item_begin(struct words *words, const struct codec_field *items, con
     json_array_append_new(json_object_get(words->event, items->name), words->item);
     if (!record_set(words->item, words->item_type, words->item_type->fields[0].name, value, error)) return false;
     if (!*words->order || !record_field(words->item_type, "order_line")) return true;
-    return record_set(words->item, words->item_type, "order", words->order, error) && record_set(words->item, words->item_type, "order_line", value, error);
+    return record_set(words->item, words->item_type, "order", words->order, error) &&
+           record_set(words->item, words->item_type, "order_line", value, error);
 }
 
 /* dr=ACCOUNT or cr=ACCOUNT of a line that has sides. */
 static bool side_take(struct words *words, const char *name, const char *account, struct error *error) {
-    return record_set(words->item, words->item_type, "side", *name == 'd' ? "debit" : "credit", error) && record_set(words->item, words->item_type, "account", account, error);
+    return record_set(words->item, words->item_type, "side", *name == 'd' ? "debit" : "credit", error) &&
+           record_set(words->item, words->item_type, "account", account, error);
 }
 
 static bool word_take(struct words *words, const char *word, struct error *error) {
@@ -143,7 +145,8 @@ static bool has_currency(const struct words *words) {
     return has;
 }
 
-static void table_set(json_t *record, const struct codec_type *type, const struct word_default defaults[DEFAULTS_MAXIMUM], const char *kind, const char *document, const char *day) {
+static void table_set(json_t *record, const struct codec_type *type, const struct word_default defaults[DEFAULTS_MAXIMUM], const char *kind, const char *document,
+                      const char *day) {
     for (size_t i = 0; i < DEFAULTS_MAXIMUM && defaults[i].field; i++) {
         const char *text = defaults[i].text;
         if ((defaults[i].kind && strcmp(defaults[i].kind, kind) != 0) || !record_field(type, defaults[i].field)) continue;

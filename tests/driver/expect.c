@@ -266,7 +266,10 @@ void expect(struct run *run, const struct statement *statement) {
     const char *what = statement->count > 1 ? statement->words[1] : "";
     size_t form = 0;
     while (form < sizeof forms / sizeof *forms && strcmp(forms[form].word, what) != 0) form++;
-    if (form == sizeof forms / sizeof *forms || statement->count < forms[form].words) { run_fail(run, statement, "expect [no] journal, [no] payable, [no] state, outcome, commitment, pre-commitment, waiting, balance, order or waits, and of what", what); return; }
+    if (form == sizeof forms / sizeof *forms || statement->count < forms[form].words) {
+        run_fail(run, statement, "expect [no] journal, [no] payable, [no] state, outcome, commitment, pre-commitment, waiting, balance, order or waits, and of what", what);
+        return;
+    }
     switch (form) {
     case 0: expect_journal(run, statement); break;
     case 1: expect_no(run, statement); break;

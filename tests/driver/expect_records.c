@@ -110,7 +110,10 @@ void expect_state(struct run *run, const struct statement *statement, bool none)
     struct error error = {{0}};
     if (store < 0) { run_fail(run, statement, "a processor and one of its stores", words[family < 0 ? 0 : 1]); return; }
     if (run->mode == MODE_PACKED) batch_flush(run, statement);   /* what is not committed is not in the state */
-    if (!instance_state(&run->instances[family], store, slice_of(words[2]), &record, &error)) { run_fail(run, statement, "a state that can be read", error.text); return; }
+    if (!instance_state(&run->instances[family], store, slice_of(words[2]), &record, &error)) {
+        run_fail(run, statement, "a state that can be read", error.text);
+        return;
+    }
     if (!record != none) run_fail(run, statement, none ? "no such record in the state" : "a record in the state", none ? "one" : "none");
     if (record && !none) fields_expect(run, statement, 5, statement->count, families[family].processor->stores[store].type, record);
 }

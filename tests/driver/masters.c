@@ -95,7 +95,8 @@ static bool rule_word(json_t *record, const struct codec_type *type, const char 
 }
 
 static bool rule_words(json_t *rule, const struct statement *statement, struct error *error) {
-    const struct codec_type *rule_type = record_field(&posting_rule_set_type, "rules")->slot.type->element.type, *line_type = record_field(rule_type, "lines")->slot.type->element.type;
+    const struct codec_type *rule_type = record_field(&posting_rule_set_type, "rules")->slot.type->element.type;
+    const struct codec_type *line_type = record_field(rule_type, "lines")->slot.type->element.type;
     json_t *lines = json_object_get(rule, "lines"), *line = NULL;
     for (size_t at = 4; at < statement->count; at++) {
         const char *word = statement->words[at];
