@@ -44,13 +44,13 @@ static void truncations_try(struct run *run, struct instance *instance, const st
     struct task_waiting waited = instance_waiting(instance);
     struct error error = {{0}};
     enum engine_result result = ENGINE_DONE;
-    bool follows = instance->processor->inputs[instance_input(instance, event_topics[given->topic])].follows;
+    bool follows = instance->processor->inputs[instance_input(instance, given->topic)].follows;
     char **pieces = calloc(length + 1, sizeof *pieces);   /* each of exactly its size: a read behind it is seen by the sanitizer */
     for (size_t i = 0; i < length && result == ENGINE_DONE; i++) {
         pieces[i] = malloc(i ? i : 1);
         memcpy(pieces[i], given->value.data, i);
         struct engine_message message = message_of(given, (struct slice){pieces[i], i});
-        result = instance_take(instance, event_topics[given->topic], &message, &error);
+        result = instance_take(instance, given->topic, &message, &error);
     }
     if (result == ENGINE_DONE) result = instance_commit(instance, &error);
     for (size_t i = 0; i < length; i++) free(pieces[i]);
@@ -83,7 +83,7 @@ static void failures_try(struct run *run, struct instance *instance, const struc
         struct engine_message message = message_of(given, given->value);
         uint64_t before = instance_fingerprint(instance);
         allocation_fail_at(kind, nth);
-        enum engine_result result = instance_take(instance, event_topics[given->topic], &message, &error);
+        enum engine_result result = instance_take(instance, given->topic, &message, &error);
         if (result == ENGINE_DONE) result = instance_settle(instance, &error);
         if (result == ENGINE_DONE) result = engine_seal(instance->engine, &error);
         bool failed = allocation_end();
@@ -111,8 +111,10 @@ static bool words_have(const struct statement *statement, const char *word) {
     return false;
 }
 
+static bool is_tick(const struct given *given) { return strcmp(given->topic, TICKS_INPUT) == 0; }
+
 static void before_giving(struct run *run, struct instance *instance, struct given *given) {
-    bool settled = !run->surroundings.registry_down, readable = given->topic != TICKS && strcmp(given->statement->words[0], "raw") != 0 && !words_have(given->statement, "SCHEMA_UNKNOWN");
+    bool settled = !run->surroundings.registry_down, readable = !is_tick(given) && strcmp(given->statement->words[0], "raw") != 0 && !words_have(given->statement, "SCHEMA_UNKNOWN");
     if (run->mode == MODE_TRUNCATE && settled && readable) truncations_try(run, instance, given);
     if (run->mode == MODE_ALLOCATION && settled)
         for (int kind = 0; kind < ALLOCATION_KINDS; kind++) failures_try(run, instance, given, (enum allocation_kind)kind);
@@ -144,12 +146,12 @@ static enum engine_result release(struct run *run, struct instance *instance, co
 }
 
 static void give(struct run *run, struct instance *instance, struct given *given) {
-    if (instance_input(instance, event_topics[given->topic]) < 0 || (given->topic == TICKS && !instance->tasks[given->partition].used)) return;
+    if (instance_input(instance, given->topic) < 0 || (is_tick(given) && !instance->tasks[given->partition].used)) return;
     struct error error = {{0}};
     before_giving(run, instance, given);
     size_t mark = run->broker.count;
     struct engine_message message = message_of(given, given->value);
-    enum engine_result result = instance_take(instance, event_topics[given->topic], &message, &error);
+    enum engine_result result = instance_take(instance, given->topic, &message, &error);
     if (result == ENGINE_DONE) result = release(run, instance, given->statement, &error);
     if (result == ENGINE_DONE && run->mode != MODE_PACKED) commit(run, instance, given->statement);
     if (result == ENGINE_DONE) return;
@@ -161,8 +163,22 @@ static void give(struct run *run, struct instance *instance, struct given *given
     undo(run, instance, mark, given->statement);
 }
 
+/* What processors have sent to topics that others read reaches those, in the order in which it was sent, until nothing more comes of it. When batches are
+ * packed it does so before the sender's batch is committed: the same is to come of it, and the batches stay as large. */
+static void flow(struct run *run, const struct statement *statement) {
+    for (; run->flowed < run->broker.count && !run->surroundings.registry_down; run->flowed++) {
+        const struct stored *stored = run->broker.items[run->flowed];
+        if (!stored->processor) continue;
+        int64_t now_ms = run->surroundings.now_ms;
+        struct given given = {.statement = statement, .family = -1, .topic = stored->topic, .id = "", .document = "", .partition = stored->partition, .offset = stored->offset,
+                              .time_ms = stored->timestamp_ms ? stored->timestamp_ms : now_ms, .received_ms = now_ms, .key = stored->key, .value = stored->value};
+        for (int i = 0; i < FAMILY_COUNT; i++) give(run, &run->instances[i], &given);
+        if (given.untaken) run_fail(run, statement, "a record that a processor sent taken by those that read it", "it waits");
+    }
+}
+
 void batch_give(struct run *run, struct given *given) {
-    const struct engine_output input = {.topic = event_topics[given->topic], .partition = given->partition, .key = given->key, .value = given->value};
+    const struct engine_output input = {.topic = given->topic, .partition = given->partition, .key = given->key, .value = given->value};
     struct error error = {{0}};
     if (!given->origin) {
         char *origin = arena_alloc(&run->arena, 96);
@@ -173,7 +189,8 @@ void batch_give(struct run *run, struct given *given) {
     }
     given->untaken = false;
     if (run->surroundings.now_ms < given->received_ms) run->surroundings.now_ms = given->received_ms;
-    for (int i = 0; i < PROCESSOR_COUNT; i++) give(run, &run->instances[i], given);
+    for (int i = 0; i < FAMILY_COUNT; i++) give(run, &run->instances[i], given);
+    flow(run, given->statement);
 }
 
 /* The table's new records, with every allocation failing in its turn when that is the mode: they are read again then. */
@@ -198,7 +215,7 @@ static void tables_follow(struct run *run, struct instance *instance, const stru
 }
 
 static struct given tick_of(const struct statement *statement, int32_t partition, int64_t time_ms) {
-    return (struct given){.statement = statement, .topic = TICKS, .id = "", .origin = "", .partition = partition, .time_ms = time_ms, .received_ms = time_ms};
+    return (struct given){.statement = statement, .family = -1, .topic = TICKS_INPUT, .id = "", .origin = "", .partition = partition, .time_ms = time_ms, .received_ms = time_ms};
 }
 
 void batch_tick(struct run *run, const struct statement *statement, int64_t time_ms) {
@@ -211,7 +228,7 @@ void batch_tick(struct run *run, const struct statement *statement, int64_t time
 int batch_quiet(struct run *run, const struct statement *statement, int64_t now_ms) {
     int ticks = 0;
     batch_flush(run, statement);   /* what is sent can be read when it is committed */
-    for (int i = 0; i < PROCESSOR_COUNT; i++)
+    for (int i = 0; i < FAMILY_COUNT; i++)
         for (int32_t p = 0; p < PARTITIONS; p++) {
             struct instance *instance = &run->instances[i];
             struct error error = {{0}};
@@ -229,9 +246,10 @@ int batch_quiet(struct run *run, const struct statement *statement, int64_t now_
 }
 
 void batch_follow_tables(struct run *run, const struct statement *statement) {
-    for (int i = 0; i < PROCESSOR_COUNT; i++) tables_follow(run, &run->instances[i], statement);
+    for (int i = 0; i < FAMILY_COUNT; i++) tables_follow(run, &run->instances[i], statement);
+    flow(run, statement);
 }
 
 void batch_flush(struct run *run, const struct statement *statement) {
-    for (int i = 0; i < PROCESSOR_COUNT; i++) commit(run, &run->instances[i], statement);
+    for (int i = 0; i < FAMILY_COUNT; i++) commit(run, &run->instances[i], statement);
 }

@@ -14,8 +14,8 @@ struct stored {
     struct slice key, value;            /* data NULL: none */
     struct record_header *headers;
     size_t header_count;
-    const void *decoded;                /* our struct, of acknowledgments, exceptions, posting commands, commitments */
-    bool claimed;                       /* a journal that an `expect journal` named */
+    const void *decoded;                /* our struct, of what processors send but for dead letters and changelogs */
+    bool claimed;                       /* a journal or payable that an expectation named */
     bool bad;                           /* a master record that a table refused */
 };
 
@@ -27,7 +27,7 @@ struct broker {
 };
 
 /* Our schemas, known to everybody: the id is the position + 1. */
-enum { SCHEMA_COUNT = 6 };
+enum { SCHEMA_COUNT = 10 };
 extern const struct codec_type *const broker_schemas[SCHEMA_COUNT];
 uint32_t broker_schema_id(const struct codec_type *type);
 

@@ -4,16 +4,13 @@
 
 #include "common/ledger/decimal.h"
 #include "common/platform/hash.h"
-#include "schemas/invoice_event.h"
-#include "schemas/procurement_event.h"
 #include "tests/driver/records.h"
 #include "tests/driver/run.h"
 
-const char *const event_topics[PROCESSOR_COUNT + 1] = {"procurement.events", "invoice.events", [TICKS] = TICKS_INPUT};
 enum { QUANTITY_SCALE = 6, AMOUNT_SCALE = 4, MINUTE_MS = 60000 };
 
 /* Words of the case language for fields of the schemas. */
-static const struct { const char *word, *field; } head_words[] = {{"id", "event_id"}, {"posting", "posting_date"}, {"date", "document_date"}},
+static const struct { const char *word, *field; } head_words[] = {{"id", "event_id"}, {"posting", "posting_date"}, {"date", "document_date"}, {"due", "due_date"}},
     line_words[] = {{"qty", "quantity"}, {"cc", "cost_centre"}, {"tax", "tax_code"}, {"tax_amount", "tax"}};
 /* Said of the record, not in it. */
 static const char *const record_words[] = {"at", "received", "key", "partition", "schema"};
@@ -42,12 +39,16 @@ static bool record_place(struct run *run, const struct statement *statement, con
     return true;
 }
 
-static bool topic_find(const struct statement *statement, int *topic, struct error *error) {
-    const char *word = statement->count > 1 ? statement->words[1] : "";
-    if (strcmp(word, "procurement") == 0) *topic = PROCUREMENT;
-    else if (strcmp(word, "invoice") == 0) *topic = INVOICE;
-    else return error_set(error, "%s of which topic: procurement or invoice?", statement->words[0]);
-    return true;
+static bool family_read(const struct statement *statement, struct given *given, struct error *error) {
+    char known[200] = "";
+    given->family = statement->count > 1 ? family_find(statement->words[1]) : -1;
+    if (given->family >= 0) {
+        given->topic = families[given->family].events->topic;
+        return true;
+    }
+    for (int i = 0; i < FAMILY_COUNT; i++)
+        snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", families[i].processor->name);
+    return error_set(error, "%s of which processor: %s?", statement->words[0], known);
 }
 
 /* net = quantity × price, where a price is given. */
@@ -63,19 +64,46 @@ static bool line_price(json_t *line, const char *price, struct error *error) {
     return true;
 }
 
-struct words { json_t *event, *line; const struct codec_type *type, *line_type; int topic; const char *order; };
+struct words {
+    const struct family *family;
+    const struct codec_type *type, *item_type;
+    json_t *event, *item;           /* item: the line that is being told, NULL before the first */
+    const char *order;
+};
 
-static json_t *line_begin(struct words *words, const char *number) {
-    const char *kind = json_string_value(json_object_get(words->event, "kind"));
-    json_t *line = json_object();
-    json_object_set_new(line, "line", json_string(number));
-    if (words->topic == INVOICE && *words->order) {
-        json_object_set_new(line, "order", json_string(words->order));
-        json_object_set_new(line, "order_line", json_string(number));
+static void default_set(json_t *record, const char *field, const char *text) {
+    if (!json_object_get(record, field)) json_object_set_new(record, field, json_string(text));
+}
+
+static bool is_items(const struct codec_field *field) {
+    return field->slot.type->kind == CODEC_ARRAY && field->slot.type->element.type->kind == CODEC_RECORD;
+}
+
+/* The list that such a word begins an item of: `line` of lines, `item` of items. */
+static const struct codec_field *items_find(const struct codec_type *type, const char *word) {
+    for (uint32_t i = 0; i < type->field_count; i++) {
+        const char *name = type->fields[i].name;
+        size_t length = strlen(name);
+        if (is_items(&type->fields[i]) && strlen(word) + 1 == length && name[length - 1] == 's' && begins(name, word)) return &type->fields[i];
     }
-    if (words->topic == PROCUREMENT && (strcmp(kind, "order_created") == 0 || strcmp(kind, "requisition") == 0)) json_object_set_new(line, "category", json_string("GOODS"));
-    json_array_append_new(json_object_get(words->event, "lines"), line);
-    return line;
+    return NULL;
+}
+
+/* The word's value is the item's first field. Lines with an order are of that of the head, and of the order line of their own number. */
+static bool item_begin(struct words *words, const struct codec_field *items, const char *value, struct error *error) {
+    words->item = json_object();
+    words->item_type = items->slot.type->element.type;
+    json_array_append_new(json_object_get(words->event, items->name), words->item);
+    if (!record_set(words->item, words->item_type, words->item_type->fields[0].name, value, error)) return false;
+    if (!*words->order || !record_field(words->item_type, "order_line")) return true;
+    return record_set(words->item, words->item_type, "order", words->order, error) &&
+           record_set(words->item, words->item_type, "order_line", value, error);
+}
+
+/* dr=ACCOUNT or cr=ACCOUNT of a line that has sides. */
+static bool side_take(struct words *words, const char *name, const char *account, struct error *error) {
+    return record_set(words->item, words->item_type, "side", *name == 'd' ? "debit" : "credit", error) &&
+           record_set(words->item, words->item_type, "account", account, error);
 }
 
 static bool word_take(struct words *words, const char *word, struct error *error) {
@@ -85,70 +113,101 @@ static bool word_take(struct words *words, const char *word, struct error *error
     snprintf(name, sizeof name, "%.*s", (int)(equals - word), word);
     for (size_t i = 0; i < sizeof record_words / sizeof *record_words; i++)
         if (strcmp(name, record_words[i]) == 0) return true;
-    if (strcmp(name, "line") == 0) { words->line = line_begin(words, value); return true; }
-    if (words->line && strcmp(name, "price") == 0) return line_price(words->line, value, error);
+    const struct codec_field *items = items_find(words->type, name);
+    if (items) return item_begin(words, items, value, error);
     const char *field = name;
-    for (size_t i = 0; words->line && i < sizeof line_words / sizeof *line_words; i++)
-        if (strcmp(name, line_words[i].word) == 0) field = line_words[i].field;
-    if (words->line && record_field(words->line_type, field)) return record_set(words->line, words->line_type, field, value, error);
+    if (words->item) {
+        if (strcmp(name, "price") == 0 && record_field(words->item_type, "net")) return line_price(words->item, value, error);
+        if ((strcmp(name, "dr") == 0 || strcmp(name, "cr") == 0) && record_field(words->item_type, "side")) return side_take(words, name, value, error);
+        for (size_t i = 0; i < sizeof line_words / sizeof *line_words; i++)
+            if (strcmp(name, line_words[i].word) == 0) field = line_words[i].field;
+        if (record_field(words->item_type, field)) return record_set(words->item, words->item_type, field, value, error);
+    }
     for (size_t i = 0; i < sizeof head_words / sizeof *head_words; i++)
         if (strcmp(name, head_words[i].word) == 0) field = head_words[i].field;
     return record_set(words->event, words->type, field, value, error);
 }
 
-static bool has_amounts(const json_t *event) {
-    size_t i;
-    json_t *line;
-    json_array_foreach(json_object_get(event, "lines"), i, line)
-        if (json_object_get(line, "net")) return true;
-    return json_object_get(event, "total") != NULL;
+/* Whether a currency is said: an amount is, or the schema asks for one always. */
+static bool has_currency(const struct words *words) {
+    static const char *const amounts[] = {"net", "gross", "amount", "total"};
+    const struct codec_field *currency = record_field(words->type, "currency");
+    bool has = currency && !currency->default_json;
+    for (size_t k = 0; k < sizeof amounts / sizeof *amounts; k++) {
+        has |= json_object_get(words->event, amounts[k]) != NULL;
+        for (uint32_t i = 0; i < words->type->field_count; i++) {
+            size_t at;
+            json_t *item;
+            if (!is_items(&words->type->fields[i])) continue;
+            json_array_foreach(json_object_get(words->event, words->type->fields[i].name), at, item) has |= json_object_get(item, amounts[k]) != NULL;
+        }
+    }
+    return has;
 }
 
-static void default_set(json_t *event, const char *field, const char *text) {
-    if (!json_object_get(event, field)) json_object_set_new(event, field, json_string(text));
+static void table_set(json_t *record, const struct codec_type *type, const struct word_default defaults[DEFAULTS_MAXIMUM], const char *kind, const char *document,
+                      const char *day) {
+    for (size_t i = 0; i < DEFAULTS_MAXIMUM && defaults[i].field; i++) {
+        const char *text = defaults[i].text;
+        if ((defaults[i].kind && strcmp(defaults[i].kind, kind) != 0) || !record_field(type, defaults[i].field)) continue;
+        default_set(record, defaults[i].field, text == default_document ? document : text == default_day ? day : text);
+    }
 }
 
 /* What an event says when the case does not: so that a case tells only what matters in it. */
-static void defaults_set(struct run *run, struct words *words, const char *kind, const char *document, const struct given *given) {
-    json_t *event = words->event;
-    default_set(event, "source", "ERP1");
-    default_set(event, "entity", "ACME");
-    default_set(event, "supplier", "S1");
-    default_set(event, "document_date", date_text(&run->arena, given->time_ms));
-    if (has_amounts(event)) default_set(event, "currency", "EUR");
-    static const char *const numbered[] = {"received", "approved", "credit_note", "subsequent_debit"};
-    for (size_t i = 0; words->topic == INVOICE && i < sizeof numbered / sizeof *numbered; i++)
-        if (strcmp(kind, numbered[i]) == 0) default_set(event, "number", document);
-    if (words->topic == PROCUREMENT && *words->order) default_set(event, "order", words->order);
+static void defaults_set(struct words *words, const char *kind, const char *document, const char *day) {
+    default_set(words->event, "document_date", day);
+    if (has_currency(words)) default_set(words->event, "currency", "EUR");
+    if (*words->order && record_field(words->type, "order")) default_set(words->event, "order", words->order);
+    table_set(words->event, words->type, words->family->words->head, kind, document, day);
+    for (uint32_t i = 0; i < words->type->field_count; i++) {
+        size_t at;
+        json_t *item;
+        if (!is_items(&words->type->fields[i])) continue;
+        json_array_foreach(json_object_get(words->event, words->type->fields[i].name), at, item)
+            table_set(item, words->type->fields[i].slot.type->element.type, words->family->words->item, kind, document, day);
+    }
+}
+
+/* KIND DOCUMENT [ORDER] and what of the record is its key. */
+static bool words_begin(struct words *words, const struct statement *statement, size_t *at, struct error *error) {
+    size_t arrow = statement_arrow(statement);
+    if (arrow < 4) return error_set(error, "event PROCESSOR KIND DOCUMENT ...");
+    const char *kind = statement->words[2], *document = statement->words[3];
+    bool order_itself = words->family->words->order_named && begins(kind, "order_");
+    words->order = order_itself ? document : *at < arrow && !strchr(statement->words[*at], '=') ? statement->words[(*at)++] : "";
+    json_object_set_new(words->event, "kind", json_string(kind));
+    json_object_set_new(words->event, "document", json_string(document));
+    for (uint32_t i = 0; i < words->type->field_count; i++)
+        if (is_items(&words->type->fields[i])) json_object_set_new(words->event, words->type->fields[i].name, json_array());
+    return true;
 }
 
 static bool event_words(struct run *run, const struct statement *statement, struct words *words, struct given *given, struct error *error) {
-    size_t arrow = statement_arrow(statement), at = 4;
-    if (arrow < 4) return error_set(error, "event TOPIC KIND DOCUMENT ...");
-    const char *kind = statement->words[2], *document = statement->words[3];
-    bool order_itself = words->topic == PROCUREMENT && begins(kind, "order_");
-    words->order = order_itself ? document : at < arrow && !strchr(statement->words[at], '=') ? statement->words[at++] : "";
-    json_object_set_new(words->event, "kind", json_string(kind));
-    json_object_set_new(words->event, "document", json_string(document));
-    json_object_set_new(words->event, "lines", json_array());
-    for (; at < arrow; at++)
+    const struct family_words *said = words->family->words;
+    size_t at = 4;
+    if (!words_begin(words, statement, &at, error)) return false;
+    for (; at < statement_arrow(statement); at++)
         if (!word_take(words, statement->words[at], error)) return false;
     char id[32];
     snprintf(id, sizeof id, "e%zu", run->given_count + 1);
     default_set(words->event, "event_id", id);
-    const char *entity = statement_value(statement, "entity", "ACME"), *supplier = statement_value(statement, "supplier", "S1");
-    if (!record_place(run, statement, key_make(run, entity, supplier), given, error)) return false;
-    defaults_set(run, words, kind, document, given);
-    given->document = document;
+    default_set(words->event, "source", "ERP1");
+    default_set(words->event, "entity", "ACME");
+    default_set(words->event, said->partner_field, said->partner);
+    const char *entity = json_string_value(json_object_get(words->event, "entity")), *partner = json_string_value(json_object_get(words->event, said->partner_field));
+    if (!record_place(run, statement, key_make(run, entity, partner), given, error)) return false;
+    given->document = statement->words[3];
+    defaults_set(words, statement->words[2], given->document, date_text(&run->arena, given->time_ms));
     const char *given_id = json_string_value(json_object_get(words->event, "event_id"));
     given->id = arena_copy(&run->arena, given_id, strlen(given_id));
     return true;
 }
 
 bool event_build(struct run *run, const struct statement *statement, struct given *given, struct error *error) {
-    if (!topic_find(statement, &given->topic, error)) return false;
-    struct words words = {.event = json_object(), .topic = given->topic, .type = given->topic == PROCUREMENT ? &procurement_event_type : &invoice_event_type};
-    words.line_type = record_field(words.type, "lines")->slot.type->element.type;
+    if (!family_read(statement, given, error)) return false;
+    const struct family *family = &families[given->family];
+    struct words words = {.family = family, .event = json_object(), .type = family->events->type};
     const char *schema = statement_value(statement, "schema", NULL);
     bool ok = event_words(run, statement, &words, given, error) &&
               record_encode(&run->arena, words.type, words.event, schema ? (uint32_t)atoi(schema) : broker_schema_id(words.type), &given->value, error);
@@ -168,12 +227,12 @@ static bool hex_read(struct run *run, const char *text, struct slice *bytes) {
     return strlen(text) % 2 == 0;
 }
 
-/* raw TOPIC hex=.. | text=.. | nothing */
+/* raw PROCESSOR hex=.. | text=.. | nothing */
 bool raw_build(struct run *run, const struct statement *statement, struct given *given, struct error *error) {
-    if (!topic_find(statement, &given->topic, error)) return false;
+    if (!family_read(statement, given, error)) return false;
     const char *hex = statement_value(statement, "hex", NULL), *text = statement_value(statement, "text", NULL);
     if (hex && !hex_read(run, hex, &given->value)) return error_set(error, "hex=%s is not bytes", hex);
     if (text) given->value = slice_of(text);
     given->id = given->document = "";
-    return record_place(run, statement, "ACME|S1", given, error);
+    return record_place(run, statement, key_make(run, "ACME", families[given->family].words->partner), given, error);
 }

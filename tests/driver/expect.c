@@ -3,14 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/ledger/date.h"
 #include "common/ledger/decimal.h"
 #include "schemas/commitment.h"
 #include "schemas/posting_command.h"
 #include "tests/driver/records.h"
 #include "tests/driver/run.h"
 
-enum { LINES_EXPECTED = 64, TEXT_SIZE = 6000, AMOUNT_SCALE = 4, RATE_SCALE = 10 };
+enum { LINES_EXPECTED = 64, TEXT_SIZE = 6000, AMOUNT_SCALE = 4 };
 
 struct text { char bytes[TEXT_SIZE]; size_t length; };
 
@@ -118,55 +117,43 @@ static void lines_expected_print(const struct line_expected *lines, int count, s
     }
 }
 
-/* on=, period=, currency=, rate=, block=, version=, reverses=, due by the words before the first line. */
-static void head_check(struct run *run, const struct statement *statement, size_t from, size_t to, const struct posting_command *got) {
-    char date[DATE_TEXT_SIZE], tax_date[DATE_TEXT_SIZE] = "none", rate[DECIMAL_TEXT_SIZE], version[16];
-    date_print(got->posting_date, date);
-    if (got->has_tax_date) date_print(got->tax_date, tax_date);
-    decimal_print(got->rate_e10, RATE_SCALE, 0, rate);
-    snprintf(version, sizeof version, "%d", (int)got->version);
-    const struct { const char *name; struct slice got; } heads[] = {{"on", slice_of(date)}, {"tax_date", slice_of(tax_date)}, {"period", got->period}, {"currency", got->currency},
-        {"functional", got->functional_currency}, {"rate", slice_of(rate)}, {"block", got->payment_block ? SLICE("yes") : SLICE("no")}, {"version", slice_of(version)},
-        {"reverses", got->reverses}, {"number", got->number}, {"rule", got->rule}};
-    for (size_t i = from; i < to; i++) {
-        bool known = false;
-        for (size_t k = 0; k < sizeof heads / sizeof *heads; k++) {
-            const char *expected = word_value(statement->words[i], heads[k].name);
-            if (!expected) continue;
-            known = true;
-            struct text text = {.length = 0};
-            text_add(&text, "%s=" SLICE_FORMAT, heads[k].name, SLICE_ARGUMENT(heads[k].got));
-            if (!slice_equal(slice_of(expected), heads[k].got)) run_fail(run, statement, statement->words[i], text.bytes);
-        }
-        if (!known) run_fail(run, statement, "a property of a journal's head", statement->words[i]);
-    }
-}
-
-/* The oldest journal of the document, and step if given, that no expectation has named yet. */
-static struct stored *journal_find(struct run *run, const char *document, const char *step) {
+/* The oldest journal of the document, and step and entity if given, that no expectation has named yet. */
+static struct stored *journal_find(struct run *run, const char *document, const char *step, const char *entity) {
     for (size_t i = 0; i < run->broker.count; i++) {
         struct stored *stored = run->broker.items[i];
         const struct posting_command *command = stored->decoded;
-        if (is_journal(stored) && !stored->claimed && slice_equal(command->document, slice_of(document)) && (!step || slice_equal(command->step, slice_of(step)))) return stored;
+        if (is_journal(stored) && !stored->claimed && slice_equal(command->document, slice_of(document)) && attribute_is(step, command->step) &&
+            attribute_is(entity, command->entity)) return stored;
     }
     return NULL;
 }
 
+static bool is_side(const char *word) { return strcmp(word, "dr") == 0 || strcmp(word, "cr") == 0; }
+
+/* The step, if there is one at the place. */
+static const char *step_read(const struct statement *statement, size_t *at) {
+    if (*at == statement->count || strchr(statement->words[*at], '=') || is_side(statement->words[*at])) return NULL;
+    return statement->words[(*at)++];
+}
+
+/* Of a journal: any entity's unless the case names one. */
+static const char *entity_of(const struct statement *statement) { return statement_value(statement, "entity", NULL); }
+
 static void expect_journal(struct run *run, const struct statement *statement) {
     struct line_expected lines[LINES_EXPECTED];
     struct text expected = {.length = 0}, got = {.length = 0};
-    size_t at = 3, first = 3;
-    const char *step = statement->count > 3 && !strchr(statement->words[3], '=') && strcmp(statement->words[3], "dr") != 0 && strcmp(statement->words[3], "cr") != 0 ? statement->words[at++] : NULL;
-    first = at;
-    while (first < statement->count && strcmp(statement->words[first], "dr") != 0 && strcmp(statement->words[first], "cr") != 0) first++;
+    size_t at = 3;
+    const char *step = step_read(statement, &at);
+    size_t first = at;
+    while (first < statement->count && !is_side(statement->words[first])) first++;
     int count = lines_read(run, statement, first, lines);
     if (count < 0) return;
     lines_expected_print(lines, count, &expected);
-    struct stored *stored = journal_find(run, statement->words[2], step);
+    struct stored *stored = journal_find(run, statement->words[2], step, entity_of(statement));
     if (!stored) { run_fail(run, statement, expected.bytes, "no journal"); return; }
     stored->claimed = true;
     const struct posting_command *command = stored->decoded;
-    head_check(run, statement, at, first, command);
+    fields_expect(run, statement, at, first, &posting_command_type, command);
     if (lines_match(lines, count, command)) return;
     lines_print(command, &got);
     run_fail(run, statement, expected.bytes, got.bytes);
@@ -174,7 +161,9 @@ static void expect_journal(struct run *run, const struct statement *statement) {
 
 static void expect_no_journal(struct run *run, const struct statement *statement) {
     struct text got = {.length = 0};
-    struct stored *stored = journal_find(run, statement->words[3], NULL);
+    size_t at = 4;
+    const char *step = step_read(statement, &at);
+    struct stored *stored = journal_find(run, statement->words[3], step, entity_of(statement));
     if (!stored) return;
     lines_print(stored->decoded, &got);
     run_fail(run, statement, "no journal", got.bytes);
@@ -263,22 +252,35 @@ static void expect_order(struct run *run, const struct statement *statement) {
     }
 }
 
+static void expect_no(struct run *run, const struct statement *statement) {
+    const char *what = statement->words[2];
+    if (strcmp(what, "journal") == 0) expect_no_journal(run, statement);
+    else if (strcmp(what, "payable") == 0) expect_payable(run, statement, true);
+    else if (strcmp(what, "state") == 0 && statement->count == 6) expect_state(run, statement, true);
+    else run_fail(run, statement, "expect no journal DOCUMENT [STEP], no payable DOCUMENT, or no state PROCESSOR STORE KEY", what);
+}
+
 void expect(struct run *run, const struct statement *statement) {
     static const struct { const char *word; size_t words; } forms[] = {{"journal", 3}, {"no", 4}, {"outcome", 4}, {"commitment", 5}, {"pre-commitment", 5},
-                                                                       {"waiting", 3}, {"balance", 4}, {"order", 4}, {"waits", 5}};
+                                                                       {"waiting", 3}, {"balance", 4}, {"order", 4}, {"waits", 5}, {"payable", 4}, {"state", 5}};
     const char *what = statement->count > 1 ? statement->words[1] : "";
     size_t form = 0;
     while (form < sizeof forms / sizeof *forms && strcmp(forms[form].word, what) != 0) form++;
-    if (form == sizeof forms / sizeof *forms || statement->count < forms[form].words) { run_fail(run, statement, "expect journal, no journal, outcome, commitment, pre-commitment, waiting, balance, order or waits, and of what", what); return; }
+    if (form == sizeof forms / sizeof *forms || statement->count < forms[form].words) {
+        run_fail(run, statement, "expect [no] journal, [no] payable, [no] state, outcome, commitment, pre-commitment, waiting, balance, order or waits, and of what", what);
+        return;
+    }
     switch (form) {
     case 0: expect_journal(run, statement); break;
-    case 1: expect_no_journal(run, statement); break;
+    case 1: expect_no(run, statement); break;
     case 2: expect_outcome(run, statement); break;
     case 3: expect_commitment(run, statement, false); break;
     case 4: expect_commitment(run, statement, true); break;
     case 5: expect_waiting(run, statement); break;
     case 6: expect_balance(run, statement); break;
     case 7: expect_order(run, statement); break;
-    default: expect_waits(run, statement);
+    case 8: expect_waits(run, statement); break;
+    case 9: expect_payable(run, statement, false); break;
+    default: expect_state(run, statement, false);
     }
 }

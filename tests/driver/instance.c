@@ -7,6 +7,7 @@
 
 #include "common/codec/wire.h"
 #include "common/platform/hash.h"
+#include "common/runtime/engine_internal.h"
 #include "tests/driver/allocation.h"
 
 enum { PATH_SIZE = 512, BATCH_MEMORY = 64 << 20 };
@@ -268,6 +269,24 @@ uint64_t instance_fingerprint(const struct instance *instance) {
     for (int32_t p = 0; p < PARTITIONS; p++)
         if (instance->tasks[p].state) (void)state_scan(instance->tasks[p].state, (struct slice){"", 0}, fingerprint_add, &sum, &error);
     return sum;
+}
+
+bool instance_state(const struct instance *instance, int store, struct slice key, const void **record, struct error *error) {
+    char whole[STATE_KEY_MAXIMUM];
+    struct state_value value;
+    struct kept kept;
+    *record = NULL;
+    if (key.length >= sizeof whole) return error_set(error, "a key of %zu bytes", key.length);
+    whole[0] = (char)(STORE_FIRST + store);
+    memcpy(whole + 1, key.data, key.length);
+    for (int32_t p = 0; p < PARTITIONS && !*record; p++) {
+        enum state_result result = instance->tasks[p].state ? state_get(instance->tasks[p].state, (struct slice){whole, key.length + 1}, &value, error) : STATE_ABSENT;
+        if (result == STATE_ABSENT) continue;
+        if (result != STATE_FOUND) return false;
+        if (overlay_decode(instance->tasks[p].task, STORE_FIRST + store, value, &kept) != ENGINE_DONE) return error_set(error, "a record of the state cannot be read");
+        *record = kept.object;
+    }
+    return true;
 }
 
 struct task_waiting instance_waiting(const struct instance *instance) {

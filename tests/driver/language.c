@@ -73,15 +73,17 @@ static bool script_add(struct script *script, struct statement statement, struct
     return true;
 }
 
-/* NAME.case beside the including file, or in the nearest folder above that has it. */
+/* NAME.case or NAME.include beside the including file, or in the nearest folder above that has one. */
 static const char *include_find(struct arena *arena, const char *including, const char *name) {
     char *path = arena_alloc(arena, strlen(including) + strlen(name) + 16);
     size_t folder = strlen(including);
     struct stat status;
     while (folder) {
         while (folder && including[folder - 1] != '/') folder--;
-        sprintf(path, "%.*s%s.case", (int)folder, including, name);
-        if (stat(path, &status) == 0) return path;
+        for (size_t i = 0; i < 2; i++) {
+            sprintf(path, "%.*s%s.%s", (int)folder, including, name, i ? "include" : "case");
+            if (stat(path, &status) == 0) return path;
+        }
         while (folder && including[folder - 1] == '/') folder--;
     }
     return NULL;

@@ -1,5 +1,6 @@
 /* language: case files as statements. A statement is a line of words; a line that begins with a blank continues the statement above it; # begins a comment;
- * "quotes" keep blanks together. `include world` puts the statements of world.case in its place, looked for beside the file and in the folders above. */
+ * "quotes" keep blanks together. `include world` puts the statements of world.case (or world.include, which is no case by itself) in its
+ * place, looked for beside the file and in the folders above. */
 #ifndef KONTOR_DRIVER_LANGUAGE_H
 #define KONTOR_DRIVER_LANGUAGE_H
 #include <stdbool.h>

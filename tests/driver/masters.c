@@ -66,7 +66,8 @@ bool master_put(struct run *run, const struct statement *statement, bool removed
     return ok && topic_put(run, number, key, value, error);
 }
 
-/* ---- posting rules: rule SET NAME STEP [category=..] [supplier_group=..] [tax_code=..] dr ACCOUNT AMOUNT [cc] [project] [tax] [partner] cr ... ---- */
+/* ---- posting rules: rule SET NAME STEP [DIMENSION=..] dr ACCOUNT AMOUNT [cc] [project] [tax] [partner] [FIELD=..] cr ...: whatever accounts, amounts and
+ * dimensions there are; the processors judge them ---- */
 
 static json_t *rule_line_add(json_t *lines, const struct statement *statement, size_t at) {
     json_t *line = json_object();
@@ -77,28 +78,35 @@ static json_t *rule_line_add(json_t *lines, const struct statement *statement, s
     return line;
 }
 
+/* name=value of the rule or its line; the name of one of the line's flags alone sets it. */
+static bool rule_word(json_t *record, const struct codec_type *type, const char *word, struct error *error) {
+    static const struct { const char *word, *field; } flags[] = {{"cc", "cost_centre"}, {"tax", "tax_code"}};
+    const char *equals = strchr(word, '='), *field = word;
+    char name[64];
+    if (equals) {
+        snprintf(name, sizeof name, "%.*s", (int)(equals - word), word);
+        return record_set(record, type, name, equals + 1, error);
+    }
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (strcmp(word, flags[i].word) == 0) field = flags[i].field;
+    const struct codec_field *flag = record_field(type, field);
+    if (!flag || flag->slot.type->kind != CODEC_BOOLEAN) return error_set(error, "\"%s\" in a rule", word);
+    return record_set(record, type, field, "yes", error);
+}
+
 static bool rule_words(json_t *rule, const struct statement *statement, struct error *error) {
-    static const struct { const char *word, *field; } flags[] = {{"cc", "cost_centre"}, {"project", "project"}, {"tax", "tax_code"}, {"partner", "partner"}};
+    const struct codec_type *rule_type = record_field(&posting_rule_set_type, "rules")->slot.type->element.type;
+    const struct codec_type *line_type = record_field(rule_type, "lines")->slot.type->element.type;
     json_t *lines = json_object_get(rule, "lines"), *line = NULL;
     for (size_t at = 4; at < statement->count; at++) {
-        const char *word = statement->words[at], *equals = strchr(word, '=');
+        const char *word = statement->words[at];
         if (strcmp(word, "dr") == 0 || strcmp(word, "cr") == 0) {
             if (at + 2 >= statement->count) return error_set(error, "%s ACCOUNT AMOUNT", word);
             line = rule_line_add(lines, statement, at);
             at += 2;
-            continue;
+        } else if (!rule_word(line ? line : rule, line ? line_type : rule_type, word, error)) {
+            return false;
         }
-        if (!line && equals) {
-            char name[64];
-            snprintf(name, sizeof name, "%.*s", (int)(equals - word), word);
-            json_object_set_new(rule, name, json_string(equals + 1));
-            continue;
-        }
-        const char *field = NULL;
-        for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
-            if (strcmp(word, flags[i].word) == 0) field = flags[i].field;
-        if (!line || !field) return error_set(error, "\"%s\" in a rule", word);
-        json_object_set_new(line, field, json_true());
     }
     return true;
 }

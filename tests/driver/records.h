@@ -8,8 +8,11 @@
 #include "common/platform/error.h"
 #include "common/platform/slice.h"
 
-/* Sets a field by its schema's type from text: yes/no, numbers, dates, lists with commas, none for null. False: no such field, or not its text. */
+/* Sets a field by its schema's type from text: yes/no, numbers, dates, times, lists with commas, records as their first fields with colons between them
+ * (10:2.00,20:1.00), none for null. False: no such field, or not its text. */
 MUST_CHECK bool record_set(json_t *record, const struct codec_type *type, const char *name, const char *text, struct error *error);
+/* Whether a value, as codec_to_json writes it, is what such a text says. */
+bool value_matches(const struct codec_type *type, const json_t *got, const char *expected);
 /* The field, or NULL. */
 const struct codec_field *record_field(const struct codec_type *type, const char *name);
 /* Wire format. The bytes live in the arena. */

@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "schemas/acknowledgment.h"
+#include "tests/driver/families.h"
 #include "tests/driver/instance.h"
 #include "tests/driver/language.h"
 
@@ -17,13 +18,11 @@ enum mode {
     MODE_COUNT
 };
 
-enum { PROCUREMENT, INVOICE, PROCESSOR_COUNT, TICKS = PROCESSOR_COUNT };
-extern const char *const event_topics[PROCESSOR_COUNT + 1];
-
-/* An event, or raw bytes, that the case gave; or a tick for the tasks of a partition. */
+/* An event, or raw bytes, that the case gave; a record of one processor that another reads, or a tick for the tasks of a partition. */
 struct given {
     const struct statement *statement;
-    int topic;                      /* PROCUREMENT, INVOICE or TICKS */
+    int family;                     /* whose event; -1: a processor's record, or a tick */
+    const char *topic;              /* TICKS_INPUT: a tick */
     const char *id, *document, *origin;
     int32_t partition;
     int64_t offset, time_ms, received_ms;
@@ -38,11 +37,12 @@ struct run {
     struct script script;
     struct broker broker;
     struct surroundings surroundings;
-    struct instance instances[PROCESSOR_COUNT];
+    struct instance instances[FAMILY_COUNT];
     struct given *given;
     size_t given_count;
     int64_t clock_ms;
     json_t *rules;                  /* sets in the making */
+    size_t flowed;                  /* records of the broker up to here were given to the processors that read them */
     bool journals_not_listed, opened;
     uint64_t tried;                 /* truncations, failed allocations */
     int failures;
@@ -83,6 +83,12 @@ const struct given *given_find(const struct run *run, const char *name);
 
 /* ---- expect.c ---- */
 void expect(struct run *run, const struct statement *statement);
+
+/* ---- expect_records.c: records compared field by field, whatever their schema ---- */
+/* The words from `from` to `to` are name=value, the name a field's or a path like items.0.amount. */
+void fields_expect(struct run *run, const struct statement *statement, size_t from, size_t to, const struct codec_type *type, const void *record);
+void expect_payable(struct run *run, const struct statement *statement, bool none);
+void expect_state(struct run *run, const struct statement *statement, bool none);
 
 /* ---- invariants.c: what holds after every case ---- */
 void invariants_check(struct run *run);

@@ -1,0 +1,50 @@
+#include "tests/driver/families.h"
+
+#define DECLARE(name) extern const struct processor name##_processor;
+KONTOR_PROCESSORS(DECLARE)
+#undef DECLARE
+
+const char default_document[] = "the document", default_day[] = "the event's day";
+
+/* What events say when a case does not, so that a case tells only what matters in it. */
+static const struct family_words words[] = {
+    {.name = "procurement", .partner_field = "supplier", .partner = "S1", .order_named = true,
+     .item = {{"order_created", "category", "GOODS"}, {"requisition", "category", "GOODS"}}},
+    {.name = "invoice", .partner_field = "supplier", .partner = "S1",
+     .head = {{"received", "number", default_document}, {"approved", "number", default_document}, {"credit_note", "number", default_document},
+              {"subsequent_debit", "number", default_document}}},
+    {.name = "payment", .partner_field = "supplier", .partner = "S1"},
+    {.name = "expense", .partner_field = "employee", .partner = "E1", .item = {{NULL, "date", default_day}}},
+    {.name = "journal", .partner_field = "partner", .partner = "P1", .item = {{NULL, "side", "debit"}}},
+};
+
+#define FAMILY(name) [FAMILY_##name] = {.processor = &name##_processor},
+struct family families[FAMILY_COUNT] = {KONTOR_PROCESSORS(FAMILY)};
+#undef FAMILY
+
+static bool family_make(struct family *family, struct error *error) {
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(words[i].name, family->processor->name) == 0) family->words = &words[i];
+    for (size_t i = INPUTS_MAXIMUM; i-- > 0;)
+        if (family->processor->inputs[i].topic && !family->processor->inputs[i].follows) family->events = &family->processor->inputs[i];
+    if (!family->words) return error_set(error, "families.c says nothing of the events of %s", family->processor->name);
+    return family->events || error_set(error, "%s answers for no events", family->processor->name);
+}
+
+bool families_make(struct error *error) {
+    for (int i = 0; i < FAMILY_COUNT; i++)
+        if (!family_make(&families[i], error)) return false;
+    return true;
+}
+
+int family_find(const char *name) {
+    for (int i = 0; i < FAMILY_COUNT; i++)
+        if (strcmp(families[i].processor->name, name) == 0) return i;
+    return -1;
+}
+
+bool family_follows(const struct family *family) {
+    for (size_t i = 0; i < INPUTS_MAXIMUM && family->processor->inputs[i].topic; i++)
+        if (family->processor->inputs[i].follows) return true;
+    return false;
+}
