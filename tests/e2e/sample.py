@@ -36,9 +36,9 @@ def run(name, folder, disturb=None, live=False):
         print(f"  {name}: {time.monotonic() - begun:.1f} s", flush=True)
         summary = json.loads(cluster.kontor("status", "--format", "json").stdout)
         balances = trial_balance(cluster)
-        ledgers = other_ledgers(cluster, FOLDER / name) if name == "first" else None
+        extra = (*other_ledgers(cluster, FOLDER / name), try_rules(cluster, folder, FOLDER / name)) if name == "first" else None
         stop_seconds = [processor.stop() for processor in processors]
-        return outputs(cluster), summary, balances, finals(cluster), stop_seconds, ledgers
+        return outputs(cluster), summary, balances, finals(cluster), stop_seconds, extra
 
 
 def trial_balance(cluster):
@@ -61,6 +61,23 @@ def other_ledgers(cluster, folder):
     theirs = {row["account"]: Decimal(row["balance"].split()[-1]) for row in csv.DictReader(io.StringIO(table))}
     ours = {f"{row['entity']}:{row['account']}": Decimal(row["balance"]) for row in json.loads(cluster.kontor("status", "--trial-balance", "--format", "json").stdout)}
     return theirs, ours
+
+
+def try_rules(cluster, sample_folder, folder):
+    """What `kontor rules try` says of a set in which payments in transit are booked to GRNI, and of one that does not balance."""
+    rules = [json.loads(line) for line in open(sample_folder / "master" / "posting-rules.jsonl")]
+    lines = [line for record in rules for rule in record.get("value", record)["rules"] for line in rule["lines"]]
+    for line in lines:
+        if line["account"] == "179000":
+            line["account"] = "191100"
+    good, bad = folder / "new-rules.jsonl", folder / "bad-rules.jsonl"
+    good.write_text("".join(json.dumps(record) + "\n" for record in rules))
+    lines[0]["amount"] = "gross"
+    bad.write_text("".join(json.dumps(record) + "\n" for record in rules))
+    config = folder / "rules.properties"
+    config.write_text("".join(f"{name}={value}\n" for name, value in TABLES_SOURCE.items()))
+    rows = json.loads(cluster.kontor("rules", "try", good, "--config", config, "--format", "json").stdout)
+    return rows, cluster.kontor("rules", "try", bad, "--config", config, check=False)
 
 
 def kill_at_random(chance, kills, broker_kills):
@@ -87,7 +104,7 @@ def oracle(folder):
 def main():
     chance = random.Random(seed())
     folder = sample()
-    first, summary, balances, _, stop_seconds, (theirs, ours) = run("first", folder)
+    first, summary, balances, _, stop_seconds, (theirs, ours, tried) = run("first", folder)
     with test("outcomes add up to the input"):
         assert summary["events_in"] == sum(1 for topic in ("procurement.events", "invoice.events") for _ in open(folder / f"{topic}.jsonl"))
         assert summary["events_in"] == sum(summary[outcome] for outcome in ("accepted", "duplicate", "rejected", "held", "parked", "poison"))
@@ -95,6 +112,15 @@ def main():
         check_journals(first)
     with test("hledger and Beancount take the journals; hledger's trial balance is kontor's"):
         assert theirs == ours and len(ours) > 20
+    with test("rules try: what other rules would have made of the log, and nothing else"):
+        rows, refused = tried
+        moved = {account: balance for account, balance in ours.items() if account.endswith(":179000") and balance}
+        assert {f"{row['entity']}:{row['account']}": Decimal(row["balance_now"]) for row in rows} == \
+            {account.replace("179000", to): ours[account.replace("179000", to)] for account in moved for to in ("179000", "191100")}
+        for account, balance in moved.items():
+            then = {f"{row['entity']}:{row['account']}": Decimal(row["balance_then"]) for row in rows}
+            assert then[account] == 0 and then[account.replace("179000", "191100")] == ours[account.replace("179000", "191100")] + balance
+        assert refused.returncode == 1 and "does not balance" in refused.stderr
     with test("SIGTERM ends a processor in under 2 s"):
         assert max(stop_seconds) < 2, stop_seconds
     with test("the oracle agrees"):
