@@ -270,10 +270,10 @@ static bool partition_replay(struct replay *replay, int32_t partition, struct er
     struct state *state = NULL;
     struct task *task = NULL;
     struct state_opening opening;
-    const struct state_identity identity = {processor->name, processor->layout_version, (uint32_t)partition, (uint32_t)replay->partition_count, "replay"};
+    const struct state_identity identity = {processor->name, (uint32_t)partition, (uint32_t)replay->partition_count, "replay"};
     snprintf(path, sizeof path, "%s/%" PRId32, replay->folder, partition);
     replay->changelog_offset = 0;
-    bool ok = state_open(&state, path, &identity, clock_wall_ms(), 0, &opening, error) && task_open(&task, replay->engine, partition, state, error) &&
+    bool ok = state_open(&state, path, &identity, clock_wall_ms(), 0, &opening, error) && task_open(&task, replay->engine, partition, state, error) == ENGINE_DONE &&
               take_all(replay, task, partition, error);
     task_close(task);
     state_close(state);
