@@ -1,9 +1,26 @@
-# Makes reasons.h, reasons.c or reasons.md from schemas/reasons.tsv: awk -v want=h|c|md -f reasons.awk reasons.tsv
-BEGIN { FS = "\t" }
+# Makes reasons.h, reasons.c or reasons.md from schemas/reasons.tsv: awk -v want=h|c|md -f reasons.awk reasons.tsv [CASE FILES]
+# reasons.md names for each code the case files that reach it.
+BEGIN { FS = "\t"; SHOWN = 2 }
+function cell(text) { gsub(/\|/, "\\|", text); return text }
+function link(path,  name) {
+    name = path
+    sub(/^tests\/cases\//, "", name)
+    sub(/\.case$/, "", name)
+    return "[" name "](../" path ")"
+}
+FILENAME ~ /\.case$/ {
+    if ($0 ~ /^#/) next
+    for (m = split($0, word, /[^A-Z_]+/); m; m--)
+        if (word[m] in known && last[word[m]] != FILENAME) {
+            last[word[m]] = FILENAME
+            if (++cases[word[m]] <= SHOWN) shown[word[m]] = shown[word[m]] (cases[word[m]] > 1 ? ", " : "") link(FILENAME)
+        }
+    next
+}
 /^#/ || !NF { next }
 NF != 4 { printf "reasons.tsv:%d: expected 4 columns, found %d\n", NR, NF > "/dev/stderr"; exit 1 }
 $2 !~ /^(poison|duplicate|rejected|held|parked|note)$/ { printf "reasons.tsv:%d: unknown class %s\n", NR, $2 > "/dev/stderr"; exit 1 }
-{ code[++n] = $1; class[n] = $2; text[n] = $3; todo[n] = $4 }
+{ known[$1]; code[++n] = $1; class[n] = $2; text[n] = $3; todo[n] = $4 }
 END {
     if (want == "h") {
         print "/* Generated from schemas/reasons.tsv. */\n#ifndef KONTOR_REASONS_H\n#define KONTOR_REASONS_H\n"
@@ -20,7 +37,10 @@ END {
         print "};"
     } else {
         print "# Reason codes\n\nGenerated from `schemas/reasons.tsv`. A policy may move a reason between held, parked and note.\n"
-        print "| code | outcome | meaning | what to do |\n|---|---|---|---|"
-        for (i = 1; i <= n; i++) printf "| %s | %s | %s | %s |\n", code[i], class[i], text[i], todo[i]
+        print "| code | outcome | meaning | what to do | cases |\n|---|---|---|---|---|"
+        for (i = 1; i <= n; i++) {
+            more = cases[code[i]] - SHOWN
+            printf "| %s | %s | %s | %s | %s%s |\n", code[i], class[i], cell(text[i]), cell(todo[i]), shown[code[i]], (more > 0 ? " and " more " more" : "")
+        }
     }
 }
