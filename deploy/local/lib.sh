@@ -91,6 +91,7 @@ run_service() {  # NAME DATA PORT
   mkdir -p "$data/$name"
   case $name in
     broker) format_broker "$data" "$port" ;;
+    controller) format_controller "$data" "$port" ;;
     registry) ;;
     *) [ -x "$build_dir/bin/$name" ] || die "$build_dir/bin/$name is not built" ;;
   esac
@@ -98,6 +99,8 @@ run_service() {  # NAME DATA PORT
   case $name in
     broker) exec java "-Xms${BROKER_HEAP:-768m}" "-Xmx${BROKER_HEAP:-768m}" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError \
       -Dlog4j2.configurationFile="$java_dir/log4j2.yaml" -cp "$(java_programs)/kafka/*" kafka.Kafka "$data/broker.properties" ;;
+    controller) exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError \
+      -Dlog4j2.configurationFile="$java_dir/log4j2.yaml" -cp "$(java_programs)/kafka/*" kafka.Kafka "$data/controller.properties" ;;
     # WRITE_DELAY=0: without it H2 loses its last half second when killed, and gives the ids anew to other schemas.
     registry) REGISTRY_DATASOURCE_URL="jdbc:h2:file:$(realpath "$data")/registry/registry;WRITE_DELAY=0" \
       exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError \
@@ -108,21 +111,47 @@ run_service() {  # NAME DATA PORT
 
 format_broker() {  # DATA PORT
   write_broker_properties "$1" "$2" >"$1/broker.properties"
-  [ -f "$1/broker/meta.properties" ] || java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$(java_programs)/kafka/*" \
-    -Dlog4j2.configurationFile="$java_dir/log4j2.yaml" kafka.tools.StorageTool format --cluster-id kontor-local-cluster-w \
-    --config "$1/broker.properties"
+  format_storage "$1" broker
 }
 
-# One node that is broker and controller. Topics are declared in deploy/topics.*, never made by writing to them.
-# DATA/broker.extra.properties, when there, is added (the chaos tests use it).
-write_broker_properties() {  # DATA PORT
-  local controller_port; controller_port=$(free_port)
-  cat <<END
-process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:$controller_port
+format_controller() {  # DATA PORT
+  cat >"$1/controller.properties" <<END
+process.roles=controller
+node.id=2
+controller.quorum.voters=2@127.0.0.1:$2
 controller.listener.names=CONTROLLER
-listeners=PLAINTEXT://127.0.0.1:$2,CONTROLLER://127.0.0.1:$controller_port
+listeners=CONTROLLER://127.0.0.1:$2
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
+log.dirs=$(realpath "$1")/controller
+END
+  add_extra_properties "$1" controller >>"$1/controller.properties"
+  format_storage "$1" controller
+}
+
+format_storage() {  # DATA NAME
+  [ -f "$1/$2/meta.properties" ] || java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$(java_programs)/kafka/*" \
+    -Dlog4j2.configurationFile="$java_dir/log4j2.yaml" kafka.tools.StorageTool format --cluster-id kontor-local-cluster-w \
+    --config "$1/$2.properties"
+}
+
+add_extra_properties() { [ ! -f "$1/$2.extra.properties" ] || cat "$1/$2.extra.properties"; }  # DATA NAME
+
+# One node that is broker and controller; with BROKER_CONTROLLER_PORT a broker of the controller there (the tests that kill the broker use it, and
+# DATA/broker.extra.properties). Topics are declared in deploy/topics.*, never made by writing to them.
+write_broker_properties() {  # DATA PORT
+  local roles=broker,controller controller own=""
+  if [ -n "${BROKER_CONTROLLER_PORT:-}" ]; then
+    roles=broker controller=2@127.0.0.1:$BROKER_CONTROLLER_PORT
+  else
+    controller=1@127.0.0.1:$(free_port)
+    own=,CONTROLLER://${controller#*@}
+  fi
+  cat <<END
+process.roles=$roles
+node.id=1
+controller.quorum.voters=$controller
+controller.listener.names=CONTROLLER
+listeners=PLAINTEXT://127.0.0.1:$2$own
 advertised.listeners=PLAINTEXT://127.0.0.1:$2
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
@@ -141,12 +170,12 @@ share.coordinator.state.topic.min.isr=1
 transaction.abort.timed.out.transaction.cleanup.interval.ms=1000
 log.cleaner.dedupe.buffer.size=33554432
 END
-  [ ! -f "$1/broker.extra.properties" ] || cat "$1/broker.extra.properties"
+  add_extra_properties "$1" broker
 }
 
 service_ready() {  # NAME DATA PORT
   case $1 in
-    broker) grep -qs 'Kafka Server started' "$2/broker.log" && port_taken "$3" ;;
+    broker | controller) grep -qs 'Kafka Server started' "$2/$1.log" && port_taken "$3" ;;
     registry) curl -fsS -m 5 -o /dev/null "http://127.0.0.1:$3/apis/ccompat/v7/subjects" 2>/dev/null ;;
     *) curl -fsS -m 5 -o /dev/null "http://127.0.0.1:$3/readyz" 2>/dev/null ;;
   esac

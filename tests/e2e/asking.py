@@ -27,9 +27,9 @@ def send(cluster, topic, *lines, options=()):
 
 
 @contextmanager
-def company(folder):
-    """(cluster, processors): topics of 4 partitions, the master data of small.py, both processors ready."""
-    with Cluster(folder) as cluster:
+def company(folder, **options):
+    """options: the Cluster's. (cluster, processors): topics of 4 partitions, the master data of small.py, both processors ready."""
+    with Cluster(folder, **options) as cluster:
         write_master(folder / "small" / "master", master())
         prepare(cluster, folder / "small", partitions=4)
         processors = [cluster.processor(binary, properties=MDM) for binary in PROCESSORS]

@@ -142,7 +142,7 @@ def flood(cluster, processors):
 
 
 def main():
-    with company(FOLDER) as (cluster, processors):
+    with company(FOLDER, controller=True) as (cluster, processors):
         supplier_arrives(cluster, processors)
         receipt_arrives(cluster)
         period_opens(cluster)

@@ -20,7 +20,7 @@ FOLDER = REPOSITORY / "build" / "tests" / "e2e"
 
 def run(name, folder, disturb=None, live=False):
     """Loads everything, starts the processors (live: first the processors), waits; returns what came of it."""
-    with Cluster(FOLDER / name) as cluster:
+    with Cluster(FOLDER / name, controller=disturb is not None) as cluster:
         prepare(cluster, folder)
         if not live:
             feed(cluster, folder)

@@ -190,14 +190,14 @@ class Service:
 
 
 class Broker(Service):
-    """A service of deploy/local/service: broker or registry."""
+    """A service of deploy/local/service: broker, controller or registry."""
 
     def __init__(self, name, data, port, environment):
         self.port = port
         super().__init__(name, [SERVICE, "run", name, data, port], data / f"{name}.log", environment)
 
     def ready(self):
-        if self.name == "broker":
+        if self.name != "registry":
             return "Kafka Server started" in self.log() and self._accepts()
         return http_get(f"http://127.0.0.1:{self.port}/apis/ccompat/v7/subjects")[0] == 200
 
@@ -245,20 +245,27 @@ class Processor(Service):
 # ---------------------------------------------------------------- the whole
 
 class Cluster:
-    """Broker and registry in `directory`, which is emptied first unless keep. `broker_properties` are added to the broker's."""
+    """Broker and registry in `directory`, which is emptied first unless keep. `broker_properties` are added to the broker's.
 
-    def __init__(self, directory, keep=False, broker_properties=None, binaries=BIN, heap="512m"):
+    controller: one of its own, which outlives the broker. A test that kills the broker needs it: where the controller dies too, it takes the broker that comes
+    back for dead once more, and a broker without partitions skips the transaction markers that are due ("Couldn't find leader endpoint ... likely
+    deleted already", Kafka 4.3): that transaction hangs for ever."""
+
+    def __init__(self, directory, keep=False, broker_properties=None, binaries=BIN, heap="512m", controller=False):
         self.directory = Path(directory).resolve()
         if not keep:
             shutil.rmtree(self.directory, ignore_errors=True)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.binaries = Path(binaries)
         # A killed broker is let in again when its session has ended: 9 s by default.
-        # A broker that its controller takes for dead while transaction markers are due skips them and leaves the transaction hanging (Kafka 4.3: "Couldn't find
-        # leader endpoint"): a busy machine must not bring that about. After a kill the broker is back once this time is over.
-        extra = {"broker.session.timeout.ms": 6000, "broker.heartbeat.interval.ms": 500, **(broker_properties or {})}
-        (self.directory / "broker.extra.properties").write_text("".join(f"{k}={v}\n" for k, v in extra.items()))
+        extra = {"broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500, **(broker_properties or {})}
+        for name in ("broker", "controller"):
+            (self.directory / f"{name}.extra.properties").write_text("".join(f"{k}={v}\n" for k, v in extra.items()))
         environment = {"BROKER_HEAP": heap}
+        self.controller = None
+        if controller:
+            self.controller = Broker("controller", self.directory, free_port(), environment)
+            environment = {**environment, "BROKER_CONTROLLER_PORT": str(self.controller.port)}
         self.broker = Broker("broker", self.directory, free_port(), environment)
         self.registry = Broker("registry", self.directory, free_port(), environment)
         self.processors = []
@@ -276,6 +283,8 @@ class Cluster:
         return {"KONTOR_KAFKA_BOOTSTRAP_SERVERS": self.bootstrap, "KONTOR_REGISTRY_URL": self.registry_url}
 
     def start(self):
+        if self.controller:
+            self.controller.start().wait_ready()
         self.broker.start()
         self.registry.start()
         self.broker.wait_ready()
@@ -284,7 +293,7 @@ class Cluster:
 
     def stop(self):
         """Ends everything, processors first. What does not end on SIGTERM is killed."""
-        for service in [*self.processors, self.registry, self.broker]:
+        for service in [*self.processors, self.registry, self.broker, *([self.controller] if self.controller else [])]:
             try:
                 service.stop()
             except TimeoutError as error:

@@ -17,9 +17,9 @@ class ProxiedCluster(Cluster):
         self.inner_port, self.outer_port, self.control_port, controller = (free_port() for _ in range(4))
         super().__init__(directory, **options)
         listeners = f"PLAINTEXT://127.0.0.1:{self.broker.port},PROXIED://127.0.0.1:{self.inner_port}"
-        extra = {"listeners": f"{listeners},CONTROLLER://127.0.0.1:{controller}",
+        own = {} if self.controller else {"controller.quorum.voters": f"1@127.0.0.1:{controller}"}
+        extra = {**own, "listeners": listeners if self.controller else f"{listeners},CONTROLLER://127.0.0.1:{controller}",
                  "advertised.listeners": f"PLAINTEXT://127.0.0.1:{self.broker.port},PROXIED://127.0.0.1:{self.outer_port}",
-                 "controller.quorum.voters": f"1@127.0.0.1:{controller}",
                  "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,PROXIED:PLAINTEXT"}
         with open(self.directory / "broker.extra.properties", "a") as file:
             file.writelines(f"{key}={value}\n" for key, value in extra.items())

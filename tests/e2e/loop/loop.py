@@ -448,7 +448,7 @@ SCENARIOS = (committed_order, crash_points, random_kills, broker_faults, proxy_f
 
 def main():
     rng = random.Random(seed())
-    with ProxiedCluster(FOLDER, binaries=PROGRAMS) as cluster:
+    with ProxiedCluster(FOLDER, binaries=PROGRAMS, controller=True) as cluster:
         counted = Counted(cluster)
         counted.setup()
         for scenario in SCENARIOS:
