@@ -72,7 +72,7 @@ void advance_check(struct claim *claim) {
     const struct employee_advance *advance = entry->value;
     if (!entry->known) { wait_for_state(decision, REASON_ORIGINAL_UNKNOWN, "advance", STORE_ADVANCES, entry->key); return; }
     if (!expense->facts.has_currency) return;
-    if (!slice_equal(currency_slice(&expense->facts.currency), advance->currency)) {
+    if (!slice_equal(expense->currency, advance->currency)) {
         report(decision, REASON_CURRENCY_MISMATCH, "advance", "the advance is in " SLICE_FORMAT, SLICE_ARGUMENT(advance->currency));
         return;
     }

@@ -25,6 +25,7 @@ struct expense {
     const struct expense_event *event;
     struct slice document, key;         /* number and key of the document that it is about */
     const struct expense_report *report; /* as it was; NULL: never heard of, or the document is none */
+    struct slice currency;              /* the event's, else the report's */
     struct facts facts;
     struct book book;
 };

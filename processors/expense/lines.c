@@ -130,7 +130,7 @@ static void value_check(struct claim *claim, size_t i) {
 static void totals_check(struct claim *claim) {
     struct expense *expense = claim->expense;
     int64_t sum_e4 = 0;
-    claim->summed = true;
+    claim->summed = claim->count > 0;
     for (size_t i = 0; i < claim->count; i++) {
         const struct item *item = &claim->items[i];
         claim->summed &= item->valued;

@@ -46,7 +46,7 @@ static struct expense_report report_make(const struct claim *claim, enum report_
     const struct expense *expense = claim->expense;
     struct expense_report report = expense->report ? *expense->report : (struct expense_report){0};
     report.status = status;
-    report.currency = currency_slice(&expense->facts.currency);
+    report.currency = expense->currency;
     report.has_tax_date = claim->has_tax_date;
     report.tax_date = claim->tax_date;
     report.has_total = claim->has_total;
@@ -227,7 +227,7 @@ static bool reimbursable(struct expense *expense, bool known) {
     if (!before) wait_for_state(decision, REASON_ORIGINAL_UNKNOWN, "document", STORE_REPORTS, expense->key);
     else if (before->status != REPORT_STATUS_POSTED && before->status != REPORT_STATUS_CANCELLED)
         report(decision, REASON_APPROVAL_MISSING, "document", "the report is %s", report_status_name(before->status));
-    else if (expense->facts.has_currency && !slice_equal(currency_slice(&expense->facts.currency), before->currency))
+    else if (!slice_equal(expense->currency, before->currency))
         report(decision, REASON_CURRENCY_MISMATCH, "currency", "the report is in " SLICE_FORMAT, SLICE_ARGUMENT(before->currency));
     else if (known && expense->event->amount_e4 > before->owed_e4 - before->paid_e4) {
         char open[DECIMAL_TEXT_SIZE];
