@@ -25,7 +25,8 @@ void decide_advance_returned(struct expense *expense) {
     const struct employee_advance *advance = state_find(decision, STORE_ADVANCES, expense->key);
     const bool known = expense_amount_require(expense);
     if (!advance) wait_for_state(decision, REASON_ORIGINAL_UNKNOWN, "document", STORE_ADVANCES, expense->key);
-    else if (!slice_equal(event->currency, advance->currency)) report(decision, REASON_CURRENCY_MISMATCH, "currency", "the advance is in " SLICE_FORMAT, SLICE_ARGUMENT(advance->currency));
+    else if (!slice_equal(event->currency, advance->currency))
+        report(decision, REASON_CURRENCY_MISMATCH, "currency", "the advance is in " SLICE_FORMAT, SLICE_ARGUMENT(advance->currency));
     else if (known && event->amount_e4 > advance->open_e4) report(decision, REASON_ADVANCE_EXCEEDED, "amount", "more than is open");
     struct posting posting;
     posting_begin(&posting, decision, &expense->facts, SLICE("advance_returned"), expense->document, advance ? advance->returns + 1 : 1);

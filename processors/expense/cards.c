@@ -1,14 +1,16 @@
 /* cards: the issuer's feed, what it takes back, and the statements that were paid. */
 #include "processors/expense/expense.h"
 
-/* The card as of a day; NULL: unknown, and reported. */
+/* The card as of the document's day; NULL: unknown, and reported. What was charged before a card was closed is paid all the same. */
 static const struct card *card_require(struct expense *expense) {
     struct decision *decision = expense->decision;
     const struct expense_event *event = expense->event;
     const struct card *card = require(decision, MASTER_CARDS, KEY(decision, event->entity, event->card), event->document_date, REASON_CARD_UNKNOWN, "card");
     if (!card) return NULL;
+    const bool charged = event->kind == EXPENSE_KIND_CARD_TRANSACTION;
     if (!slice_equal(card->employee, event->employee)) report(decision, REASON_CARD_MISMATCH, "card", "it is " SLICE_FORMAT "'s", SLICE_ARGUMENT(card->employee));
-    else if (!slice_equal(card->status, SLICE("active"))) report(decision, REASON_CARD_MISMATCH, "card", "it is " SLICE_FORMAT, SLICE_ARGUMENT(card->status));
+    else if (charged && !slice_equal(card->status, SLICE("active")))
+        report(decision, REASON_CARD_MISMATCH, "card", "it is " SLICE_FORMAT, SLICE_ARGUMENT(card->status));
     if (!slice_equal(card->currency, event->currency)) report(decision, REASON_CURRENCY_MISMATCH, "currency", "the card is in " SLICE_FORMAT, SLICE_ARGUMENT(card->currency));
     return card;
 }
@@ -66,7 +68,8 @@ void decide_card_transaction_reversed(struct expense *expense) {
     const struct card_charge *charge = state_find(decision, STORE_CHARGES, expense->key);
     if (!charge) report(decision, REASON_ORIGINAL_UNKNOWN, "document", SLICE_FORMAT, SLICE_ARGUMENT(expense->document));
     else if (charge->reversed) report(decision, REASON_ALREADY_REVERSED, "document", "");
-    else if (charge->report.length) report(decision, REASON_CARD_MISMATCH, "document", "report " SLICE_FORMAT " has it: correct or cancel that first", SLICE_ARGUMENT(charge->report));
+    else if (charge->report.length)
+        report(decision, REASON_CARD_MISMATCH, "document", "report " SLICE_FORMAT " has it: correct or cancel that first", SLICE_ARGUMENT(charge->report));
     posting_reversal_check(decision, &expense->facts);
     if (charge) account_change(expense, charge, -1);
     if (refused(decision)) return;

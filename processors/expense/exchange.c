@@ -25,7 +25,8 @@ bool exchange_rate(struct expense *expense, int32_t date, struct currency from, 
     int64_t from_e10, to_e10;
     if (rate_find(expense, date, from, to, rate_e10, &direct)) return true;
     if (!expense->facts.entity) return false;   /* the functional currency is not known, and the event waits for that */
-    const bool has_from = rate_find(expense, date, from, functional, &from_e10, &numerator), has_to = rate_find(expense, date, to, functional, &to_e10, &denominator);
+    const bool has_from = rate_find(expense, date, from, functional, &from_e10, &numerator);
+    const bool has_to = rate_find(expense, date, to, functional, &to_e10, &denominator);
     /* Both are units of the functional currency: one `from` is from/to of the other. */
     if (has_from && has_to && decimal_divide(from_e10, FX_RATE_SCALE, to_e10, FX_RATE_SCALE, FX_RATE_SCALE, DECIMAL_HALF_UP, rate_e10) && *rate_e10 > 0) return true;
     const char *path = facts_path(expense->decision, line, field);
@@ -35,7 +36,8 @@ bool exchange_rate(struct expense *expense, int32_t date, struct currency from, 
     return false;
 }
 
-bool exchange_value(struct expense *expense, int64_t amount_e4, int32_t date, struct currency from, struct currency to, size_t line, const char *field, int64_t *value_e4) {
+bool exchange_value(struct expense *expense, int64_t amount_e4, int32_t date, struct currency from, struct currency to, size_t line, const char *field,
+                    int64_t *value_e4) {
     int64_t rate_e10;
     *value_e4 = amount_e4;
     if (currency_equal(from, to)) return true;

@@ -91,11 +91,13 @@ static void expense_envelope(struct decision *decision, const void *record, stru
 static void facts_fill(struct expense *expense) {
     const struct expense_event *event = expense->event;
     const enum expense_kind kind = event->kind;
-    const bool told = kind == EXPENSE_KIND_STATUS || kind == EXPENSE_KIND_UNKNOWN, reverses = kind == EXPENSE_KIND_CANCELLED || kind == EXPENSE_KIND_CARD_TRANSACTION_REVERSED;
+    const bool told = kind == EXPENSE_KIND_STATUS || kind == EXPENSE_KIND_UNKNOWN;
+    const bool reverses = kind == EXPENSE_KIND_CANCELLED || kind == EXPENSE_KIND_CARD_TRANSACTION_REVERSED;
     const bool posts = !told && !reverses && kind != EXPENSE_KIND_SUBMITTED && kind != EXPENSE_KIND_REJECTED && kind != EXPENSE_KIND_WITHDRAWN;
     expense->currency = event->currency.length ? event->currency : expense->report ? expense->report->currency : (struct slice){0};
-    facts_establish(expense->decision, (struct facts_given){.has_posting_date = event->has_posting_date, .posting_date = event->posting_date, .document_date = event->document_date,
-        .currency = expense->currency, .partner = PARTNER_EMPLOYEE, .has_amounts = event->has_total || event->has_amount || event->lines.count, .posts = posts, .reverses = reverses}, &expense->facts);
+    const struct facts_given given = {.has_posting_date = event->has_posting_date, .posting_date = event->posting_date, .document_date = event->document_date,
+        .currency = expense->currency, .partner = PARTNER_EMPLOYEE, .has_amounts = event->has_total || event->has_amount || event->lines.count, .posts = posts, .reverses = reverses};
+    facts_establish(expense->decision, given, &expense->facts);
     if (event->has_amount) facts_amount_check(expense->decision, &expense->facts, event->amount_e4, FACTS_HEAD, "amount");
 }
 

@@ -108,7 +108,8 @@ void policy_line_check(struct claim *claim, size_t line);
 
 /* exchange.c: rates of a day. False: reported with the path of the line's field. */
 MUST_CHECK bool exchange_rate(struct expense *expense, int32_t date, struct currency from, struct currency to, size_t line, const char *field, int64_t *rate_e10);
-MUST_CHECK bool exchange_value(struct expense *expense, int64_t amount_e4, int32_t date, struct currency from, struct currency to, size_t line, const char *field, int64_t *value_e4);
+MUST_CHECK bool exchange_value(struct expense *expense, int64_t amount_e4, int32_t date, struct currency from, struct currency to, size_t line, const char *field,
+                               int64_t *value_e4);
 
 /* matching.c: lines by card against the feed. */
 void matching_check(struct claim *claim);

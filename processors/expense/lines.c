@@ -60,13 +60,15 @@ static struct slice tax_code_find(struct claim *claim, struct item *item, int32_
     if (!item->policy || !item->policy->tax_code.length) return (struct slice){0};
     const struct slice code = item->policy->tax_code;
     if (country.length) {
-        const struct slice of_country = decision_format(decision, SLICE_FORMAT "." SLICE_FORMAT, SLICE_ARGUMENT(code), SLICE_ARGUMENT(country)), key = KEY(decision, entity, of_country);
+        const struct slice of_country = decision_format(decision, SLICE_FORMAT "." SLICE_FORMAT, SLICE_ARGUMENT(code), SLICE_ARGUMENT(country));
+        const struct slice key = KEY(decision, entity, of_country);
         if (look_up(decision, MASTER_TAX_CODES, key, tax_date, NULL)) {
             item->tax_code = of_country;
             return key;
         }
         const struct legal_entity *at_home = expense->facts.entity;
-        if (at_home && at_home->country.length && !slice_equal(at_home->country, country)) return (struct slice){0};   /* a tax of one country is not reclaimed by a code of another */
+        /* A tax of one country is not reclaimed by a code of another. */
+        if (at_home && at_home->country.length && !slice_equal(at_home->country, country)) return (struct slice){0};
     }
     item->tax_code = code;
     return KEY(decision, entity, code);
@@ -95,7 +97,8 @@ static void tax_check(struct claim *claim, size_t i) {
     const struct tax_code *code = look_up(decision, MASTER_TAX_CODES, item->tax_key, tax_date, NULL);
     if (!code) { (void)require(decision, MASTER_TAX_CODES, item->tax_key, tax_date, REASON_TAX_CODE_UNKNOWN, facts_path(decision, i, "tax_code")); return; }
     if (code->reverse_charge || slice_equal(code->kind, SLICE("withholding"))) {
-        report_as(decision, CLASS_HELD, REASON_TAX_CODE_UNKNOWN, facts_path(decision, i, "tax_code"), SLICE_FORMAT ": reverse charge and withholding are not for expenses", SLICE_ARGUMENT(item->tax_code));
+        report_as(decision, CLASS_HELD, REASON_TAX_CODE_UNKNOWN, facts_path(decision, i, "tax_code"), SLICE_FORMAT ": reverse charge and withholding are not for expenses",
+                  SLICE_ARGUMENT(item->tax_code));
         return;
     }
     item->code = code;
@@ -174,7 +177,8 @@ void lines_post(const struct claim *claim, struct posting *posting) {
         const struct item *item = &claim->items[i];
         const struct expense_line *line = item->line;
         if (!item->coded || !item->valued || item->payer == PAYER_COMPANY || (!item->value_e4 && !item->functional_e4)) continue;
-        struct posting_line to = {.step = line->personal ? SLICE("expense_personal") : item->payer == PAYER_CARD ? SLICE("expense_paid_by_card") : SLICE("expense_paid_by_employee"),
+        struct posting_line to = {
+            .step = line->personal ? SLICE("expense_personal") : item->payer == PAYER_CARD ? SLICE("expense_paid_by_card") : SLICE("expense_paid_by_employee"),
             .source_line = line->line, .category = line->category, .tax_code = item->tax_code, .method = claim->expense->event->method, .cost_centre = item->cost_centre,
             .project = line->project, .account = line->account};
         if (item->code) to.tax_account = (struct posting_account){item->code->account, MASTER_TAX_CODES, item->tax_key};

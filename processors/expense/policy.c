@@ -58,7 +58,8 @@ static void limits_check(struct claim *claim, size_t i) {
     if (!item->has_gross || !item->has_currency || (!policy->has_limit && !policy->has_proof_above) || !currency_find(policy->currency, &currency)) return;
     if (!exchange_value(expense, item->gross_e4, item->line->date, item->currency, currency, i, "currency", &amount_e4)) return;
     char text[64], limit[DECIMAL_TEXT_SIZE];
-    if (policy->has_limit && !counted(claim, i, amount_e4, &sum_e4)) report(expense->decision, REASON_AMOUNT_OVERFLOW, facts_path(expense->decision, i, "gross"), "the sum of the category");
+    if (policy->has_limit && !counted(claim, i, amount_e4, &sum_e4))
+        report(expense->decision, REASON_AMOUNT_OVERFLOW, facts_path(expense->decision, i, "gross"), "the sum of the category");
     else if (policy->has_limit && sum_e4 > policy->limit_e4) {
         money_print(policy->limit_e4, currency, limit);
         snprintf(text, sizeof text, "above %s %s", currency.code, limit);
