@@ -155,12 +155,11 @@ static bool advance_is_open(const void *record) { return ((const struct employee
 extern const struct processor expense_processor;
 const struct processor expense_processor = {
     .name = "expense",
-    .layout_version = 1,
     .inputs = {{"expense.events", &expense_event_type, false, expense_envelope, decide_expense}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_BANK_ACCOUNTS, MASTER_EMPLOYEES, MASTER_EXPENSE_POLICIES, MASTER_TRAVEL_RATES,
                MASTER_CARDS, END_OF_TABLES},
     .stores = {[STORE_REPORTS] = {"reports", &expense_report_type, report_is_open}, [STORE_CHARGES] = {"charges", &card_charge_type, charge_is_open},
                [STORE_CARD_ACCOUNTS] = {"card-accounts", &card_account_type, account_is_open}, [STORE_STATEMENTS] = {"statements", &card_statement_type, NULL},
                [STORE_ADVANCES] = {"advances", &employee_advance_type, advance_is_open}, [STORE_DAYS] = {"days", &expense_day_type, NULL}},
-    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, true}},
+    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}},
 };
