@@ -94,12 +94,18 @@ static bool account_compile(struct arena *arena, const struct posting_rule *rule
 
 /* ---- what a rule must be ---- */
 
+/* A step that has no discount and no withholding never has those parts: settled is paid there, and a rule may book the one against the other. */
+static bool part_is_possible(const struct rule *compiled, int part) {
+    const uint32_t deductions = RULE_BIT(RULE_DISCOUNT_NET) | RULE_BIT(RULE_DISCOUNT_TAX) | RULE_BIT(RULE_WITHHELD), amount = RULE_BIT(steps_part_amounts[part]);
+    return !(amount & deductions) || (amount & rule_steps[compiled->step_number].amounts);
+}
+
 static bool balance_check(const struct posting_rule *rule, const struct rule *compiled, struct error *error) {
     int sums[PART_COUNT] = {0};
     for (size_t i = 0; i < compiled->line_count; i++)
         for (int k = 0; k < PART_COUNT; k++) sums[k] += (compiled->lines[i].debit ? 1 : -1) * steps_parts[compiled->lines[i].amount][k];
     for (int k = 0; k < PART_COUNT; k++)
-        if (sums[k]) return error_set(error, "rule " SLICE_FORMAT " does not balance: %s is %s more than %s", SLICE_ARGUMENT(rule->rule),
+        if (sums[k] && part_is_possible(compiled, k)) return error_set(error, "rule " SLICE_FORMAT " does not balance: %s is %s more than %s", SLICE_ARGUMENT(rule->rule),
                                       rule_amount_names[steps_part_amounts[k]], sums[k] > 0 ? "debited" : "credited", sums[k] > 0 ? "credited" : "debited");
     return true;
 }
@@ -137,7 +143,7 @@ static bool line_compile(struct arena *arena, const struct posting_rule *rule, s
                              .tax_code = from->tax_code, .partner = from->partner};
     if (!amount_compile(rule, compiled, from->amount, to, error) || !account_compile(arena, rule, compiled, from->account, to, error)) return false;
     for (int part = 0; part < PART_COUNT; part++)
-        if (steps_parts[to->amount][part]) compiled->parts |= UINT32_C(1) << part;
+        if (steps_parts[to->amount][part] && part_is_possible(compiled, part)) compiled->parts |= UINT32_C(1) << part;
     compiled->exchange |= to->amount == RULE_FX_LOSS;
     return text_keep(arena, from->text, &to->text) || error_set(error, "");
 }

@@ -9,7 +9,8 @@ static const int64_t day_ms = 86400000;
 static const int64_t amount_maximum_e4 = INT64_C(10000000000000000), quantity_maximum_e6 = INT64_C(1000000000000000);
 
 static const struct tolerance default_policy = {.over_receipt = {"hold", 4}, .early_invoice = {"park", 4},
-                                                .invoice_posts_on = {"received", 8}, .receipt_wait_days = 90, .wait_days = 30};
+                                                .invoice_posts_on = {"received", 8}, .receipt_wait_days = 90, .wait_days = 30,
+                                                .card_percent_e4 = 30000, .card_days = 5};
 
 /* Entity, its local date and policy, and the day on which its journal is booked. */
 static bool entity_establish(struct decision *decision, struct slice entity, const char *field, const struct facts_given *given, struct facts *facts) {
