@@ -9,7 +9,7 @@ enum { HOW_SIZE = 512 };
 /* A journal line and what can have made it. */
 struct explanation {
     const json_t *line, *mappings;
-    bool swapped;
+    bool swapped, by_record;    /* by_record: rule lines that take the account from a master record are looked at too */
     json_t *made_by;
 };
 
@@ -38,8 +38,25 @@ static bool mapped(const json_t *mappings, const char *set, size_t set_length, c
     return found;
 }
 
+/* Where a word of a rule takes the account from; NULL: it is no such word. */
+static const char *record_of(const char *source) {
+    static const struct { const char *word, *how; } records[] = {
+        {"supplier", "the supplier's account (master.suppliers)"}, {"employee", "the employee's account (master.employees)"},
+        {"tax_code", "the tax code's account (master.tax-codes)"}, {"bank", "the bank account's ledger account (master.bank-accounts)"},
+        {"transit", "the bank account's account of payments in transit (master.bank-accounts)"}, {"intercompany", "the agreement's account (master.intercompany)"}};
+    for (size_t i = 0; i < sizeof records / sizeof *records; i++)
+        if (strcmp(records[i].word, source) == 0) return records[i].how;
+    return NULL;
+}
+
 /* How the rule line comes to the account; false: it cannot. */
-static bool leads_to(const json_t *mappings, const char *source, const char *account, char how[HOW_SIZE]) {
+static bool leads_to(const struct explanation *explanation, const char *source, const char *account, char how[HOW_SIZE]) {
+    const json_t *mappings = explanation->mappings;
+    const char *record = record_of(source);
+    if (record) {
+        snprintf(how, HOW_SIZE, "%s", record);
+        return explanation->by_record;
+    }
     const char *colon = strncmp(source, "map:", 4) == 0 ? strchr(source + 4, ':') : NULL;
     if (colon) return mapped(mappings, source + 4, (size_t)(colon - source - 4), colon + 1, account, how);
     if (strcmp(source, "line") == 0) {
@@ -58,7 +75,7 @@ static void try_rule(struct explanation *explanation, const json_t *rule) {
     json_array_foreach(json_object_get(rule, "lines"), i, rule_line) {
         bool same_side = strcmp(show_text(rule_line, "side"), side) == 0;
         if (same_side == explanation->swapped || !carries(explanation->line, rule_line)) continue;
-        if (!leads_to(explanation->mappings, show_text(rule_line, "account"), account, how)) continue;
+        if (!leads_to(explanation, show_text(rule_line, "account"), account, how)) continue;
         json_array_append_new(explanation->made_by,
                               json_pack("{s:s, s:i, s:s, s:s, s:s, s:s}", "rule", show_text(rule, "rule"), "line", (int)i + 1, "side", show_text(rule_line, "side"),
                                         "account", show_text(rule_line, "account"), "amount", show_text(rule_line, "amount"), "how", how));
@@ -83,17 +100,17 @@ void explain_lines(json_t *journal, const json_t *set, const json_t *mappings, c
     json_t *line, *rule;
     rule_of(journal, named, sizeof named);
     json_array_foreach(json_object_get(journal, "lines"), i, line) {
-        struct explanation explanation = {line, mappings, swapped, json_array()};
+        struct explanation explanation = {.line = line, .mappings = mappings, .swapped = swapped, .made_by = json_array()};
         const json_t *rules = json_object_get(set, "rules");
-        json_array_foreach(rules, k, rule)
-            if (strcmp(show_text(rule, "rule"), named) == 0) try_rule(&explanation, rule);
-        json_array_foreach(rules, k, rule)
-            if (strcmp(show_text(rule, "rule"), named) != 0 && is_step(show_text(journal, "step"), show_text(rule, "step"))) try_rule(&explanation, rule);
-        /* Document lines with a negative net swap their sides within a journal. */
-        explanation.swapped = !swapped;
-        if (!json_array_size(explanation.made_by))
+        /* What cannot be seen from the rules alone – an account out of a master record, sides that a negative net has swapped – only where nothing else explains the line. */
+        for (int attempt = 0; attempt < 4 && !json_array_size(explanation.made_by); attempt++) {
+            explanation.by_record = attempt & 1;
+            explanation.swapped = swapped != (attempt > 1);
             json_array_foreach(rules, k, rule)
-                if (is_step(show_text(journal, "step"), show_text(rule, "step"))) try_rule(&explanation, rule);
+                if (strcmp(show_text(rule, "rule"), named) == 0) try_rule(&explanation, rule);
+            json_array_foreach(rules, k, rule)
+                if (strcmp(show_text(rule, "rule"), named) != 0 && is_step(show_text(journal, "step"), show_text(rule, "step"))) try_rule(&explanation, rule);
+        }
         if (!json_array_size(explanation.made_by) && strcmp(show_text(line, "account"), rounding_account) == 0)
             json_array_append_new(explanation.made_by, json_pack("{s:s}", "how", "the legal entity's rounding account takes what the conversion left"));
         json_object_set_new(line, "made_by", explanation.made_by);
