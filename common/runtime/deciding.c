@@ -230,7 +230,7 @@ void deciding_new(struct decision *decision) {
     if (tracked && overlay_has_seen(overlay_find(decision, STORE_FIRST + document.store, document.key), decision->event_hash)) {
         report(decision, REASON_DUPLICATE_EVENT, "event_id", "");
         outcome = conclude_new(decision);
-    } else if (waits && !envelope->overtakes && (!envelope->establishes || establishing_waits(decision, document))) {
+    } else if (waits && !envelope->overtakes && !envelope->passes && (!envelope->establishes || establishing_waits(decision, document))) {
         decision->reason_count = decision->missing_count = 0;
         report(decision, REASON_OUT_OF_ORDER, "", "");
         park(decision, 0, NULL, PARKED_STATUS_BEHIND);
@@ -244,6 +244,12 @@ void deciding_new(struct decision *decision) {
         else if (waits && outcome == OUTCOME_ACCEPTED) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
     }
     if (!decision->input->follows) deciding_count(decision, outcome);
+}
+
+/* What is held stays held, and nobody is told again. If something may release it, that is what was found now. */
+static void stay_held(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    decision->held_until |= parked->missing.count > 0;
+    if (decision->held_until && !same_reasons(decision, parked)) parking_store(decision, sequence, parked, PARKED_STATUS_HELD);
 }
 
 /* An event that waited. by_document: its turn has come; otherwise a key that it waits for arrived. */
@@ -265,12 +271,13 @@ void deciding_again(struct decision *decision, uint64_t sequence, const struct p
         parking_trigger_document(decision, parked->document_store, parked->document);
         break;
     case VERDICT_HELD:
-        if (parked->status == PARKED_STATUS_HELD) return;
+        if (parked->status == PARKED_STATUS_HELD) { stay_held(decision, sequence, parked); return; }
         hold(decision, sequence, parked);
         outcome = OUTCOME_HELD;
         break;
     case VERDICT_PARKED:
-        if (parked->status == PARKED_STATUS_HELD || (parked->status == PARKED_STATUS_WAITING && same_reasons(decision, parked))) return;
+        if (parked->status == PARKED_STATUS_HELD) { stay_held(decision, sequence, parked); return; }
+        if (parked->status == PARKED_STATUS_WAITING && same_reasons(decision, parked)) return;
         park(decision, sequence, parked, PARKED_STATUS_WAITING);
         outcome = OUTCOME_PARKED;
         break;

@@ -201,6 +201,18 @@ void wait_for_table(struct decision *decision, enum reason reason, const char *f
     decision_report_missing(decision, (struct parked_missing){.table = (int32_t)table, .store = -1, .key = key, .date = date, .any_change = true});
 }
 
+void hold_until_state(struct decision *decision, enum reason reason, const char *field, int store, struct slice key) {
+    reason_add(decision, CLASS_HELD, reason, field, "");
+    decision_report_missing(decision, (struct parked_missing){.table = -1, .store = store, .key = key});
+    decision->held_until = true;
+}
+
+void hold_until_table(struct decision *decision, enum reason reason, const char *field, enum master table, struct slice key, int32_t date) {
+    reason_add(decision, CLASS_HELD, reason, field, "");
+    decision_report_missing(decision, (struct parked_missing){.table = (int32_t)table, .store = -1, .key = key, .date = date, .any_change = true});
+    decision->held_until = true;
+}
+
 void wait_limits(struct decision *decision, int64_t for_tables_ms, int64_t for_state_ms) {
     decision->table_limit_ms = for_tables_ms;
     decision->state_limit_ms = for_state_ms;

@@ -158,6 +158,7 @@ struct decision {
     struct emission *first_emission, **last_emission;
     int64_t table_limit_ms, state_limit_ms, table_offsets[MASTER_COUNT];
     enum reason_class heaviest;
+    bool held_until;                    /* a reason holds it until something changes: the keys are kept with what is held */
     bool voided;                        /* the event cancelled what waited to establish its document */
     enum engine_result failure;
     struct decision *part_of;   /* the decision that this one is made for; NULL: it stands by itself */

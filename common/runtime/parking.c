@@ -90,9 +90,9 @@ static bool index_insert(struct task *task, uint64_t sequence, const struct park
     char key[INDEX_KEY_SIZE];
     if (!index_add(&parking->by_document, document_index_key(key, parked->document_store, parked->document), sequence)) return false;
     ++*count_of(parking, parked->status);
-    if (parked->status != PARKED_STATUS_WAITING) return true;
     for (size_t i = 0; i < parked->missing.count; i++)
         if (!index_add(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence)) return false;
+    if (parked->status != PARKED_STATUS_WAITING) return true;
     return deadlines_push(&parking->by_stream, (struct parked_deadline){parked->deadline_ms, sequence}) && ticks_wait(task, sequence, parked);
 }
 
@@ -101,8 +101,8 @@ static void index_erase(struct task *task, uint64_t sequence, const struct parke
     char key[INDEX_KEY_SIZE];
     index_remove(&parking->by_document, document_index_key(key, parked->document_store, parked->document), sequence);
     --*count_of(parking, parked->status);
-    if (parked->status != PARKED_STATUS_WAITING) return;
     for (size_t i = 0; i < parked->missing.count; i++) index_remove(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence);
+    if (parked->status != PARKED_STATUS_WAITING) return;
     ticks_leave(task, parked);
     if (!parking->counts.parked) parking->by_stream.count = parking->by_broker.count = 0;   /* all of them have left */
 }
@@ -208,7 +208,8 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
     struct parked_missing *missing = decision_alloc(decision, (decision->missing_count + 1) * sizeof *missing);
     memcpy(missing, decision->missing, decision->missing_count * sizeof *missing);
     parked->missing.items = missing;
-    parked->missing.count = status == PARKED_STATUS_WAITING ? decision->missing_count : 0;
+    /* What is held until something changes keeps all its keys: decided anew it may still miss the others. */
+    parked->missing.count = status == PARKED_STATUS_WAITING || (status == PARKED_STATUS_HELD && decision->held_until) ? decision->missing_count : 0;
     char key[8];
     overlay_put(overlay_find(decision, STORE_PARKED, sequence_key(key, sequence)), parked);
     if (!index_insert(task, sequence, parked)) decision_fail(decision, ENGINE_ABORT, "out of memory for the events that wait");

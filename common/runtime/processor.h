@@ -43,6 +43,7 @@ struct envelope {
     bool establishes;               /* makes the document what a cancellation would take back */
     bool overtakes;                 /* a cancellation or correction: it does not wait behind `cancels`, and voids what waits to establish it */
     struct document cancels;
+    bool passes;                    /* what waits of the document waits for an event like this: it does not queue behind it */
 };
 
 struct decision;
@@ -122,6 +123,10 @@ void report_as(struct decision *decision, enum reason_class class, enum reason r
 void wait_for_state(struct decision *decision, enum reason reason, const char *field, int store, struct slice key);
 /* ... or for any change of a table, where the key is there but not as needed (a closed period, a rule set without the rule). */
 void wait_for_table(struct decision *decision, enum reason reason, const char *field, enum master table, struct slice key, int32_t date);
+/* Reports and holds: a person must decide, unless what was found is put right meanwhile – then the event is decided anew at a put under the key of the state ... */
+void hold_until_state(struct decision *decision, enum reason reason, const char *field, int store, struct slice key);
+/* ... or at any change of the table. */
+void hold_until_table(struct decision *decision, enum reason reason, const char *field, enum master table, struct slice key, int32_t date);
 /* How long it may wait, in milliseconds of stream time or of the broker's, whichever are over first: for master data, and for our own state; where both are missing the shorter counts. */
 void wait_limits(struct decision *decision, int64_t for_tables_ms, int64_t for_state_ms);
 /* Whether anything heavier than a note was reported. */
