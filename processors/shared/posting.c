@@ -79,6 +79,11 @@ static bool lines_alike(const struct ledger_line *a, const struct ledger_line *b
            slice_equal(a->tax_code, b->tax_code) && slice_equal(a->partner, b->partner);
 }
 
+/* Whether lines of the amount stand on one side only: what the bank moves is one sum. */
+static bool amount_nets(const struct posting *posting, enum rule_amount amount) {
+    return posting->by_item && amount != posting->item_amount && (amount == RULE_PAID || amount == RULE_BANK);
+}
+
 static uint64_t line_hash(const struct ledger_line *line) {
     return hash_slice(line->account) * 31 + hash_slice(line->cost_centre) * 37 + hash_slice(line->project) * 41 + hash_slice(line->tax_code) * 43 + line->side;
 }
@@ -98,6 +103,21 @@ static void lines_grow(struct posting *posting) {
     }
 }
 
+/* Adds to the like line whatever its side; it may become negative. False: there is none. */
+static bool line_net(struct posting *posting, const struct ledger_line *line) {
+    for (size_t i = 0; i < posting->count; i++) {
+        struct ledger_line *like = &posting->lines[i], same_side = *line;
+        same_side.side = like->side;
+        if (!lines_alike(like, &same_side) || like->source_line.length) continue;
+        posting->merged++;
+        bool (*sum)(int64_t, int64_t, int64_t *) = like->side == line->side ? decimal_add : decimal_subtract;
+        if (!sum(like->amount_e4, line->amount_e4, &like->amount_e4) || !sum(like->functional_e4, line->functional_e4, &like->functional_e4))
+            report(posting->decision, REASON_AMOUNT_OVERFLOW, "lines", "their sum");
+        return true;
+    }
+    return false;
+}
+
 /* Adds to the like line, or as a new one. A negative amount changes the side. */
 static void line_merge(struct posting *posting, struct ledger_line line) {
     if (!line.amount_e4 && !line.functional_e4) return;
@@ -111,7 +131,7 @@ static void line_merge(struct posting *posting, struct ledger_line line) {
     size_t at = line_hash(&line) & (posting->slot_count - 1);
     for (; posting->slots[at]; at = (at + 1) & (posting->slot_count - 1)) {
         struct ledger_line *like = &posting->lines[posting->slots[at] - 1];
-        if (!lines_alike(like, &line)) continue;
+        if (!lines_alike(like, &line) || (posting->by_item && !slice_equal(like->source_line, line.source_line))) continue;
         if (!decimal_add(like->amount_e4, line.amount_e4, &like->amount_e4) || !decimal_add(like->functional_e4, line.functional_e4, &like->functional_e4))
             report(posting->decision, REASON_AMOUNT_OVERFLOW, "lines", "their sum");
         return;
@@ -147,7 +167,7 @@ static struct slice account_named(struct posting *posting, const struct rule *ru
     switch (from->from) {
     case RULE_ACCOUNT_OF_SUPPLIER: account = &accounts->supplier; break;
     case RULE_ACCOUNT_OF_EMPLOYEE: account = &accounts->employee; break;
-    case RULE_ACCOUNT_OF_TAX_CODE: account = &line->tax_account; break;
+    case RULE_ACCOUNT_OF_TAX_CODE: account = from->amount == RULE_WITHHELD ? &line->withholding_account : &line->tax_account; break;
     case RULE_ACCOUNT_OF_BANK: account = &accounts->bank; break;
     case RULE_ACCOUNT_IN_TRANSIT: account = &accounts->transit; break;
     case RULE_ACCOUNT_INTERCOMPANY: account = &accounts->intercompany; break;
@@ -182,9 +202,21 @@ static struct slice account_of(struct posting *posting, const struct rule *rule,
 
 /* ---- a document line ---- */
 
+/* Functional amounts that are known all: the exchange difference is what the rule's lines do not balance by. */
+static void booked_fill(struct posting *posting, const struct rule *rule, const int64_t *booked_e4, int64_t functional_e4[RULE_AMOUNT_COUNT]) {
+    __int128 debits_e4 = 0;
+    for (int i = 0; i < RULE_AMOUNT_COUNT; i++) {
+        functional_e4[i] = booked_e4[i];
+        debits_e4 += (__int128)booked_e4[i] * rules_debits(rule, (enum rule_amount)i);
+    }
+    if (debits_e4 > DECIMAL_MAXIMUM || debits_e4 < -DECIMAL_MAXIMUM) report(posting->decision, REASON_AMOUNT_OVERFLOW, "currency", "in functional currency");
+    else functional_e4[debits_e4 < 0 ? RULE_FX_LOSS : RULE_FX_GAIN] = (int64_t)(debits_e4 < 0 ? -debits_e4 : debits_e4);
+}
+
 /* Functional amounts of one document line. What was booked already stays at its value; the difference is the rule's exchange line's: a loss when what was carried
  * is debited and has become dearer. */
 static void functional_fill(struct posting *posting, const struct rule *rule, const struct posting_line *line, int64_t functional_e4[RULE_AMOUNT_COUNT]) {
+    if (line->booked_e4 && !currency_equal(posting->facts->currency, posting->facts->functional)) { booked_fill(posting, rule, line->booked_e4, functional_e4); return; }
     for (int i = 0; i < RULE_AMOUNT_COUNT; i++) functional_e4[i] = posting_functional(posting, line->amounts_e4[i]);
     if (!line->carried.has || currency_equal(posting->facts->currency, posting->facts->functional)) return;
     int64_t difference = 0;
@@ -216,12 +248,15 @@ static void rule_line_add(struct posting *posting, const struct rule *rule, cons
     if (!functional_e4 && (exchange || !line->amounts_e4[from->amount])) return;
     struct slice account = account_of(posting, rule, from, line, dimensions);
     if (!account.length) return;
-    struct ledger_line to = {.account = account, .text = from->text, .source_line = line->source_line, .side = from->debit ? LEDGER_DEBIT : LEDGER_CREDIT,
+    struct ledger_line to = {.account = account, .text = from->text, .source_line = line->source_line,
+                             .side = from->debit != posting->takes_back ? LEDGER_DEBIT : LEDGER_CREDIT,
                              .amount_e4 = exchange ? 0 : line->amounts_e4[from->amount], .functional_e4 = functional_e4};
     if (from->cost_centre) to.cost_centre = line->cost_centre;
     if (from->project) to.project = line->project;
     if (from->tax_code) to.tax_code = line->tax_code;
     if (from->partner) to.partner = line->partner.length ? line->partner : posting->facts->partner;
+    if (posting->by_item && from->amount != posting->item_amount) to.source_line = (struct slice){0};
+    if (amount_nets(posting, from->amount) && line_net(posting, &to)) return;
     line_merge(posting, to);
 }
 
@@ -253,6 +288,7 @@ static struct slice key_make(struct decision *decision, struct slice entity, str
 }
 
 static void line_check(struct posting *posting, const struct ledger_line *line) {
+    if (!line->amount_e4 && !line->functional_e4) return;   /* netted to nothing: it is left out */
     struct decision *decision = posting->decision;
     const struct facts *facts = posting->facts;
     int32_t date = facts->posting_date;
@@ -364,7 +400,8 @@ struct slice posting_emit(struct posting *posting, int output) {
         .has_tax_date = posting->has_tax_date, .tax_date = posting->tax_date, .has_due_date = posting->has_due_date, .due_date = posting->due_date,
         .has_discount_date = posting->has_discount_date, .discount_date = posting->discount_date,
         .has_value_date = posting->has_value_date, .value_date = posting->value_date,
-        .payment_terms = posting->payment_terms, .payment_method = posting->payment_method, .payment_block = posting->payment_block, .counterpart = posting->counterpart};
+        .payment_terms = posting->payment_terms, .payment_method = posting->payment_method, .payment_block = posting->payment_block, .counterpart = posting->counterpart,
+        .reverses = posting->reverses};
     head_fill(decision, facts, &posting->period, &command);
     if (posting->rules) {
         char date[DATE_TEXT_SIZE];

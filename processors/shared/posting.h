@@ -35,9 +35,12 @@ struct posting_line {
     struct slice account;               /* the line's own coding: rules that say `line` */
     struct slice partner;               /* of its journal lines; empty: the facts' */
     struct posting_account tax_account; /* rules that say `tax_code` */
+    struct posting_account withholding_account;     /* ... of `withheld` */
     int64_t amounts_e4[RULE_AMOUNT_COUNT];  /* the parts; posting_add makes the sums of them (steps.h) */
     /* That amount was booked at this functional value, whatever the rate is now: what it differs by is an exchange loss or gain. */
     struct { bool has; enum rule_amount amount; int64_t functional_e4; } carried;
+    /* All amounts were booked before, at these functional values: what the rule's lines do not balance by is an exchange loss or gain. NULL: at the rate. */
+    const int64_t *booked_e4;
 };
 
 struct posting {
@@ -48,6 +51,10 @@ struct posting {
     const struct rule_set *rules;       /* NULL: missing, and reported; or the journal is outright */
     struct slice rule_name;
     struct posting_accounts accounts;   /* may be set between posting_begin and posting_add */
+    /* The same: journals that clear open items. Lines of `item_amount` stay apart for each source line, the others have none; `paid` and `bank` net to one line. */
+    bool by_item;
+    enum rule_amount item_amount;
+    bool takes_back;                    /* the same: the sides of the rules' lines are swapped, for a reversal of a part of a journal */
     struct ledger_line *lines;
     size_t count, capacity, merged;
     uint32_t *slots;                    /* lines by hash, to merge like with like: position + 1, 0 empty */
@@ -60,7 +67,7 @@ struct posting {
     struct journal journal;             /* made by posting_check */
     struct slice idempotency_key;       /* ... with the journal */
     /* For the command's head; set by the caller before posting_emit. */
-    struct slice number, payment_terms, payment_method, counterpart;
+    struct slice number, payment_terms, payment_method, counterpart, reverses;
     bool has_tax_date, has_due_date, has_discount_date, has_value_date, payment_block;
     int32_t tax_date, due_date, discount_date, value_date;
 };
