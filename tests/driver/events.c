@@ -65,7 +65,7 @@ static bool line_price(json_t *line, const char *price, struct error *error) {
 }
 
 struct words {
-    const struct family *family;
+    const struct family_words *said;
     const struct codec_type *type, *item_type;
     json_t *event, *item;           /* item: the line that is being told, NULL before the first */
     const char *order;
@@ -150,7 +150,9 @@ static void table_set(json_t *record, const struct codec_type *type, const struc
     for (size_t i = 0; i < DEFAULTS_MAXIMUM && defaults[i].field; i++) {
         const char *text = defaults[i].text;
         if ((defaults[i].kind && strcmp(defaults[i].kind, kind) != 0) || !record_field(type, defaults[i].field)) continue;
-        default_set(record, defaults[i].field, text == default_document ? document : text == default_day ? day : text);
+        struct error error;   /* the table's texts are those of its fields */
+        if (json_object_get(record, defaults[i].field)) continue;
+        if (!record_set(record, type, defaults[i].field, text == default_document ? document : text == default_day ? day : text, &error)) abort();
     }
 }
 
@@ -158,14 +160,16 @@ static void table_set(json_t *record, const struct codec_type *type, const struc
 static void defaults_set(struct words *words, const char *kind, const char *document, const char *day) {
     default_set(words->event, "document_date", day);
     if (has_currency(words)) default_set(words->event, "currency", "EUR");
+    const char *amount = json_string_value(json_object_get(words->event, "amount"));
+    if (amount && record_field(words->type, "functional")) default_set(words->event, "functional", amount);
     if (*words->order && record_field(words->type, "order")) default_set(words->event, "order", words->order);
-    table_set(words->event, words->type, words->family->words->head, kind, document, day);
+    table_set(words->event, words->type, words->said->head, kind, document, day);
     for (uint32_t i = 0; i < words->type->field_count; i++) {
         size_t at;
         json_t *item;
         if (!is_items(&words->type->fields[i])) continue;
         json_array_foreach(json_object_get(words->event, words->type->fields[i].name), at, item)
-            table_set(item, words->type->fields[i].slot.type->element.type, words->family->words->item, kind, document, day);
+            table_set(item, words->type->fields[i].slot.type->element.type, words->said->item, kind, document, day);
     }
 }
 
@@ -174,7 +178,7 @@ static bool words_begin(struct words *words, const struct statement *statement, 
     size_t arrow = statement_arrow(statement);
     if (arrow < 4) return error_set(error, "event PROCESSOR KIND DOCUMENT ...");
     const char *kind = statement->words[2], *document = statement->words[3];
-    bool order_itself = words->family->words->order_named && begins(kind, "order_");
+    bool order_itself = words->said->order_named && begins(kind, "order_");
     words->order = order_itself ? document : *at < arrow && !strchr(statement->words[*at], '=') ? statement->words[(*at)++] : "";
     json_object_set_new(words->event, "kind", json_string(kind));
     json_object_set_new(words->event, "document", json_string(document));
@@ -184,13 +188,14 @@ static bool words_begin(struct words *words, const struct statement *statement, 
 }
 
 static bool event_words(struct run *run, const struct statement *statement, struct words *words, struct given *given, struct error *error) {
-    const struct family_words *said = words->family->words;
+    const struct family_words *said = words->said;
     size_t at = 4;
     if (!words_begin(words, statement, &at, error)) return false;
     for (; at < statement_arrow(statement); at++)
         if (!word_take(words, statement->words[at], error)) return false;
     char id[32];
-    snprintf(id, sizeof id, "e%zu", run->given_count + 1);
+    if (given->family < 0) snprintf(id, sizeof id, "followed %lld", (long long)run->clock_ms);
+    else snprintf(id, sizeof id, "e%zu", run->given_count + 1);
     default_set(words->event, "event_id", id);
     default_set(words->event, "source", "ERP1");
     default_set(words->event, "entity", "ACME");
@@ -204,15 +209,29 @@ static bool event_words(struct run *run, const struct statement *statement, stru
     return true;
 }
 
-bool event_build(struct run *run, const struct statement *statement, struct given *given, struct error *error) {
-    if (!family_read(statement, given, error)) return false;
-    const struct family *family = &families[given->family];
-    struct words words = {.family = family, .event = json_object(), .type = family->events->type};
+static bool record_build(struct run *run, const struct statement *statement, const struct family_words *said, const struct processor_input *input,
+                         struct given *given, struct error *error) {
+    struct words words = {.said = said, .event = json_object(), .type = input->type};
     const char *schema = statement_value(statement, "schema", NULL);
     bool ok = event_words(run, statement, &words, given, error) &&
               record_encode(&run->arena, words.type, words.event, schema ? (uint32_t)atoi(schema) : broker_schema_id(words.type), &given->value, error);
     json_decref(words.event);
     return ok;
+}
+
+bool event_build(struct run *run, const struct statement *statement, struct given *given, struct error *error) {
+    if (!family_read(statement, given, error)) return false;
+    return record_build(run, statement, families[given->family].words, families[given->family].events, given, error);
+}
+
+bool followed_is(const struct statement *statement) { return statement->count > 1 && followed_find(statement->words[1], NULL); }
+
+bool followed_build(struct run *run, const struct statement *statement, struct given *given, struct error *error) {
+    const struct processor_input *input = NULL;
+    const struct family_words *said = followed_find(statement->words[1], &input);
+    given->family = -1;
+    given->topic = input->topic;
+    return record_build(run, statement, said, input, given, error);
 }
 
 static bool hex_read(struct run *run, const char *text, struct slice *bytes) {

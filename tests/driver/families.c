@@ -13,9 +13,18 @@ static const struct family_words words[] = {
     {.name = "invoice", .partner_field = "supplier", .partner = "S1",
      .head = {{"received", "number", default_document}, {"approved", "number", default_document}, {"credit_note", "number", default_document},
               {"subsequent_debit", "number", default_document}}},
-    {.name = "payment", .partner_field = "supplier", .partner = "S1"},
+    {.name = "payment", .partner_field = "supplier", .partner = "S1",
+     .head = {{"instructed", "bank_account", "MAIN"}, {"instructed", "supplier_account", "S1A"}, {"instructed", "user", "ann"}, {"approved", "user", "bob"},
+              {"refunded", "bank_account", "MAIN"}}},
     {.name = "expense", .partner_field = "employee", .partner = "E1", .item = {{NULL, "date", default_day}}},
     {.name = "journal", .partner_field = "partner", .partner = "P1", .item = {{NULL, "side", "debit"}}},
+};
+
+/* What processors follow that another one sends: told outright where that one does not matter. */
+static const struct family_words followed[] = {
+    {.name = "payables", .partner_field = "supplier", .partner = "S1",
+     .head = {{NULL, "version", "1"}, {NULL, "cause", default_document}, {NULL, "credit", "no"}, {NULL, "posting_date", default_day}, {NULL, "due_date", default_day},
+              {NULL, "blocked", "no"}, {NULL, "amount", "0"}, {NULL, "functional", "0"}}},
 };
 
 #define FAMILY(name) [FAMILY_##name] = {.processor = &name##_processor},
@@ -41,6 +50,19 @@ int family_find(const char *name) {
     for (int i = 0; i < FAMILY_COUNT; i++)
         if (strcmp(families[i].processor->name, name) == 0) return i;
     return -1;
+}
+
+const struct family_words *followed_find(const char *topic, const struct processor_input **input) {
+    for (size_t i = 0; i < sizeof followed / sizeof *followed; i++) {
+        if (strcmp(followed[i].name, topic) != 0) continue;
+        for (int k = 0; k < FAMILY_COUNT; k++)
+            for (size_t n = 0; n < INPUTS_MAXIMUM && families[k].processor->inputs[n].topic; n++) {
+                if (strcmp(families[k].processor->inputs[n].topic, topic) != 0) continue;
+                if (input) *input = &families[k].processor->inputs[n];
+                return &followed[i];
+            }
+    }
+    return NULL;
 }
 
 bool family_follows(const struct family *family) {

@@ -18,7 +18,7 @@ struct word_default {
 };
 extern const char default_document[], default_day[];
 
-enum { DEFAULTS_MAXIMUM = 6 };
+enum { DEFAULTS_MAXIMUM = 8 };
 struct family_words {
     const char *name;                               /* the processor's, and the word behind `event` */
     const char *partner_field, *partner;            /* second part of the key */
@@ -38,6 +38,8 @@ extern struct family families[FAMILY_COUNT];
 MUST_CHECK bool families_make(struct error *error);
 /* By the word behind `event`; -1: none. */
 int family_find(const char *name);
+/* What is said of the records of a topic that processors follow; the input of one of them. NULL: no such topic. */
+const struct family_words *followed_find(const char *topic, const struct processor_input **input);
 /* Whether it also reads what others answer for. */
 bool family_follows(const struct family *family);
 #endif

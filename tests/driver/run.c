@@ -40,6 +40,14 @@ static void run_event(struct run *run, const struct statement *statement, bool r
     outcome_expect(run, statement, given, statement_arrow(statement) + 1);
 }
 
+/* event TOPIC ...: of a topic that another processor would send. */
+static void run_followed(struct run *run, const struct statement *statement) {
+    struct given given = {.statement = statement};
+    struct error error = {{0}};
+    if (followed_build(run, statement, &given, &error)) batch_give(run, &given);
+    else problem(run, statement, &error);
+}
+
 /* again ID: the same bytes once more. */
 static void run_again(struct run *run, const struct statement *statement) {
     const struct given *before = statement->count > 1 ? given_find(run, statement->words[1]) : NULL;
@@ -111,7 +119,10 @@ static void run_statement(struct run *run, const struct statement *statement) {
     size_t word = 0;
     while (word < sizeof words / sizeof *words && strcmp(words[word], statement->words[0]) != 0) word++;
     switch (word) {
-    case 0: run_event(run, statement, false); break;
+    case 0:
+        if (followed_is(statement)) run_followed(run, statement);
+        else run_event(run, statement, false);
+        break;
     case 1: run_event(run, statement, true); break;
     case 2: run_again(run, statement); break;
     case 3: run_registry(run, statement); break;

@@ -57,6 +57,9 @@ void run_fail(struct run *run, const struct statement *statement, const char *ex
 
 /* ---- events.c ---- */
 MUST_CHECK bool event_build(struct run *run, const struct statement *statement, struct given *given, struct error *error);
+/* A record of a topic that processors only follow: nobody answers for it. */
+bool followed_is(const struct statement *statement);
+MUST_CHECK bool followed_build(struct run *run, const struct statement *statement, struct given *given, struct error *error);
 MUST_CHECK bool raw_build(struct run *run, const struct statement *statement, struct given *given, struct error *error);
 
 /* ---- masters.c: master, master-remove, rule, rules ---- */
