@@ -1,0 +1,185 @@
+/* payment: no money leaves but for what is open, once, to whom it is owed, released by two; and what happened to it is booked.
+ *
+ * Refuses, in this order: ENTITY_UNKNOWN, SUPPLIER_UNKNOWN, SUPPLIER_BLOCKED_FOR_POSTING, DATE_IMPLAUSIBLE, CURRENCY_UNKNOWN, CURRENCY_MISMATCH, AMOUNT_OVERFLOW,
+ * CURRENCY_PRECISION; what the payment's status does not let happen (ORIGINAL_UNKNOWN, DUPLICATE_DOCUMENT, ALREADY_CLEARED, ALREADY_REVERSED, PAYMENT_UNMATCHED);
+ * then by kind TOTAL_MISMATCH, SUPPLIER_BLOCKED_FOR_PAYMENT, INTERCOMPANY_UNPAIRED, BANK_ACCOUNT_UNKNOWN, BANK_ACCOUNT_UNVERIFIED, ORIGINAL_UNKNOWN, PAYMENT_BLOCKED,
+ * ALREADY_CLEARED, PAYMENT_EXCEEDS_OPEN, DISCOUNT_EXCEEDED, TAX_CODE_UNKNOWN, WITHHOLDING_WRONG, TAX_AMOUNT_WRONG, APPROVAL_MISSING, SELF_APPROVAL; then what a
+ * journal needs (docs/payments.md). Open items are followed on payables. */
+#include "processors/payment/payment.h"
+
+#include "schemas/paid_account.h"
+#include "schemas/payable.h"
+
+static const int64_t day_ms = 86400000;
+
+/* ---- what the status lets happen ---- */
+
+enum answer { DUE, WAITS, NOTHING, DUPLICATE, CLEARED, REVERSED, UNMATCHED };
+enum { NEVER_HEARD_OF = PAYMENT_STATUS_CANCELLED + 1, STATUS_COUNT };
+
+/* The table of docs/payments.md, "Which event when". */
+static const unsigned char answers[][STATUS_COUNT] = {
+    /*                                       instructed sent       settled    rejected   returned   cancelled  never heard of */
+    [PAYMENT_KIND_INSTRUCTED] =             {DUPLICATE, DUPLICATE, DUPLICATE, DUE,       DUE,       DUE,       DUE},
+    [PAYMENT_KIND_REFUNDED] =               {DUPLICATE, DUPLICATE, DUPLICATE, DUE,       DUE,       DUE,       DUE},
+    [PAYMENT_KIND_APPROVED] =               {DUE,       NOTHING,   NOTHING,   REVERSED,  REVERSED,  REVERSED,  WAITS},
+    [PAYMENT_KIND_CANCELLED] =              {DUE,       CLEARED,   CLEARED,   REVERSED,  REVERSED,  REVERSED,  WAITS},
+    [PAYMENT_KIND_SENT] =                   {DUE,       NOTHING,   NOTHING,   UNMATCHED, UNMATCHED, UNMATCHED, WAITS},
+    [PAYMENT_KIND_BANK_ACCEPTED] =          {WAITS,     DUE,       NOTHING,   UNMATCHED, UNMATCHED, UNMATCHED, WAITS},
+    [PAYMENT_KIND_BANK_PARTLY_ACCEPTED] =   {WAITS,     DUE,       UNMATCHED, UNMATCHED, UNMATCHED, UNMATCHED, WAITS},
+    [PAYMENT_KIND_BANK_REJECTED] =          {WAITS,     DUE,       UNMATCHED, NOTHING,   UNMATCHED, UNMATCHED, WAITS},
+    [PAYMENT_KIND_SETTLED] =                {WAITS,     DUE,       CLEARED,   UNMATCHED, UNMATCHED, UNMATCHED, WAITS},
+    [PAYMENT_KIND_RETURNED] =               {WAITS,     DUE,       DUE,       UNMATCHED, REVERSED,  UNMATCHED, WAITS},
+    [PAYMENT_KIND_PREPAYMENT_APPLIED] =     {WAITS,     DUE,       DUE,       UNMATCHED, UNMATCHED, UNMATCHED, WAITS},
+};
+
+static bool is_due(struct payment *payment) {
+    struct decision *decision = payment->decision;
+    static const char *const names[STATUS_COUNT] = {"instructed", "sent", "settled", "rejected by the bank", "returned", "cancelled", "unknown"};
+    const int status = payment->state ? (int)payment->state->status : NEVER_HEARD_OF;
+    switch ((enum answer)answers[payment->event->kind][status]) {
+    case DUE: return true;
+    case WAITS: wait_for_state(decision, REASON_ORIGINAL_UNKNOWN, "document", STORE_PAYMENTS, payment->key); break;
+    case NOTHING:
+        if (!refused(decision)) report(decision, REASON_NO_EFFECT, "document", "the payment is %s", names[status]);
+        break;
+    case DUPLICATE: report(decision, REASON_DUPLICATE_DOCUMENT, "document", "the payment is %s", names[status]); break;
+    case CLEARED: report(decision, REASON_ALREADY_CLEARED, "document", "the payment is %s", names[status]); break;
+    case REVERSED: report(decision, REASON_ALREADY_REVERSED, "document", "the payment is %s", names[status]); break;
+    case UNMATCHED: report(decision, REASON_PAYMENT_UNMATCHED, "document", "the payment is %s", names[status]); break;
+    }
+    return false;
+}
+
+/* ---- envelopes ---- */
+
+static void payable_envelope(struct decision *decision, const void *record, struct envelope *envelope) {
+    const struct payable *payable = record;
+    *envelope = (struct envelope){.event_id = payable->event_id, .source = payable->source, .entity = payable->entity, .partner = payable->supplier,
+        .correlation_id = payable->correlation_id, .number = payable->document, .kind = payable_kind_name(payable->kind),
+        .document = {STORE_ITEMS, item_key(decision, payable->entity, payable->supplier, payable->document)}};
+}
+
+/* The payment that an event is about: a return or cancellation may have a number of its own. */
+static struct slice payment_document(const struct payment_event *event) {
+    const bool own = event->kind == PAYMENT_KIND_RETURNED || event->kind == PAYMENT_KIND_CANCELLED;
+    return own && event->reverses.length ? event->reverses : event->document;
+}
+
+/* Nothing of it is left: its number may be instructed again. */
+static bool is_over(const struct payment_state *state) {
+    return !state || state->status == PAYMENT_STATUS_REJECTED || state->status == PAYMENT_STATUS_RETURNED || state->status == PAYMENT_STATUS_CANCELLED;
+}
+
+static void payment_envelope(struct decision *decision, const void *record, struct envelope *envelope) {
+    const struct payment_event *event = record;
+    const struct slice key = KEY(decision, event->entity, event->supplier, payment_document(event));
+    const struct payment_state *state = state_find(decision, STORE_PAYMENTS, key);
+    *envelope = (struct envelope){.event_id = event->event_id, .source = event->source, .entity = event->entity, .partner = event->supplier,
+        .correlation_id = event->correlation_id, .number = event->document, .kind = payment_kind_name(event->kind), .document = {STORE_PAYMENTS, key},
+        .establishes = event->kind == PAYMENT_KIND_INSTRUCTED || event->kind == PAYMENT_KIND_REFUNDED,
+        .overtakes = event->kind == PAYMENT_KIND_CANCELLED && is_over(state),
+        .passes = (event->kind == PAYMENT_KIND_SENT || event->kind == PAYMENT_KIND_APPROVED) && state && state->status == PAYMENT_STATUS_INSTRUCTED};
+    if (envelope->overtakes) envelope->cancels = envelope->document;
+}
+
+/* ---- the whole ---- */
+
+static bool posts(enum payment_kind kind) {
+    return kind == PAYMENT_KIND_SENT || kind == PAYMENT_KIND_SETTLED || kind == PAYMENT_KIND_REFUNDED || kind == PAYMENT_KIND_PREPAYMENT_APPLIED;
+}
+
+static bool takes_back(enum payment_kind kind) {
+    return kind == PAYMENT_KIND_BANK_PARTLY_ACCEPTED || kind == PAYMENT_KIND_BANK_REJECTED || kind == PAYMENT_KIND_RETURNED;
+}
+
+static void facts_find(struct payment *payment) {
+    const struct payment_event *event = payment->event;
+    const struct payment_state *state = payment->state;
+    const bool anew = event->kind == PAYMENT_KIND_INSTRUCTED || event->kind == PAYMENT_KIND_REFUNDED, settled = event->kind == PAYMENT_KIND_SETTLED;
+    const struct slice payer = anew || !state ? event->payer : state->payer;
+    payment->other_pays = payer.length && !slice_equal(payer, event->entity);
+    payment->next.payer = payment->other_pays ? payer : (struct slice){0};
+    struct facts_given given = {.has_posting_date = event->has_posting_date, .posting_date = event->posting_date, .document_date = event->document_date,
+        .currency = !anew && state ? state->currency : event->currency, .has_amounts = anew, .partner = settled ? PARTNER_NONE : PARTNER_SUPPLIER,
+        .posts = posts(event->kind) && !(settled && payment->other_pays), .reverses = takes_back(event->kind)};
+    facts_establish(payment->decision, given, &payment->facts);
+    wait_limits(payment->decision, payment->facts.tolerance->wait_days * day_ms, payment->facts.tolerance->wait_days * day_ms);
+    payment->payer = payment->facts;
+    if (payment->other_pays) {
+        given.posts = posts(event->kind);
+        facts_of_entity(payment->decision, payer, given, "payer", &payment->payer);
+    }
+    if (!anew && state && event->currency.length && !slice_equal(event->currency, state->currency))
+        report(payment->decision, REASON_CURRENCY_MISMATCH, "currency", "the payment is in " SLICE_FORMAT, SLICE_ARGUMENT(state->currency));
+}
+
+/* Cancelled while its instruction waited: it never was. */
+static void decide_voided(struct payment *payment) {
+    const struct payment_state *before = state_find(payment->decision, STORE_PAYMENTS, payment->key);
+    struct payment_state state = before ? *before : (struct payment_state){0};
+    state.status = PAYMENT_STATUS_CANCELLED;
+    state_put(payment->decision, STORE_PAYMENTS, payment->key, &state);
+    report(payment->decision, REASON_NO_EFFECT, "", "cancelled what waited");
+}
+
+static void decide_accepted(struct payment *payment) {
+    if (refused(payment->decision)) return;
+    if (payment->state->answered) { report(payment->decision, REASON_NO_EFFECT, "document", "the bank answered already"); return; }
+    payment->next.answered = true;
+    state_put(payment->decision, STORE_PAYMENTS, payment->key, &payment->next);
+}
+
+static void decide_payment(struct decision *decision, const void *record) {
+    const struct payment_event *event = record;
+    struct payment payment = {.decision = decision, .event = event, .document = payment_document(event)};
+    payment.key = KEY(decision, event->entity, event->supplier, payment.document);
+    if (decision_voided(decision)) { decide_voided(&payment); return; }
+    payment.state = state_find(decision, STORE_PAYMENTS, payment.key);
+    facts_find(&payment);
+    payment_amounts_check(&payment);
+    if (event->kind == PAYMENT_KIND_UNKNOWN || event->kind == PAYMENT_KIND_STATUS) {
+        if (!refused(decision)) report(decision, REASON_NO_EFFECT, "", "");
+        return;
+    }
+    if (!is_due(&payment)) return;
+    const struct slice payer = payment.next.payer;
+    if (payment.state) payment.next = *payment.state;
+    payment.next.payer = payer;
+    switch (event->kind) {
+    case PAYMENT_KIND_INSTRUCTED: decide_instructed(&payment); break;
+    case PAYMENT_KIND_APPROVED: decide_approved(&payment); break;
+    case PAYMENT_KIND_CANCELLED: decide_cancelled(&payment); break;
+    case PAYMENT_KIND_SENT: decide_sent(&payment); break;
+    case PAYMENT_KIND_BANK_ACCEPTED: decide_accepted(&payment); break;
+    case PAYMENT_KIND_BANK_PARTLY_ACCEPTED: decide_partly_accepted(&payment); break;
+    case PAYMENT_KIND_BANK_REJECTED:
+    case PAYMENT_KIND_RETURNED: decide_back(&payment); break;
+    case PAYMENT_KIND_SETTLED: decide_settled(&payment); break;
+    case PAYMENT_KIND_REFUNDED: decide_refunded(&payment); break;
+    case PAYMENT_KIND_PREPAYMENT_APPLIED: decide_prepayment_applied(&payment); break;
+    case PAYMENT_KIND_UNKNOWN:
+    case PAYMENT_KIND_STATUS: break;
+    }
+}
+
+static bool item_is_open(const void *record) {
+    const struct open_item *item = record;
+    return item->amount_e4 != item->settled_e4 || item->instructed_e4 != 0;
+}
+
+static bool payment_is_open(const void *record) {
+    const struct payment_state *state = record;
+    const bool live = state->status == PAYMENT_STATUS_INSTRUCTED || state->status == PAYMENT_STATUS_SENT;
+    return live || (state->status == PAYMENT_STATUS_SETTLED && state->prepayment && state->left_e4);
+}
+
+extern const struct processor payment_processor;
+const struct processor payment_processor = {
+    .name = "payment",
+    .inputs = {{"payables", &payable_type, true, payable_envelope, payable_follow}, {"payment.events", &payment_event_type, false, payment_envelope, decide_payment}},
+    .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_BANK_ACCOUNTS, MASTER_SUPPLIER_ACCOUNTS, MASTER_INTERCOMPANY, END_OF_TABLES},
+    .stores = {[STORE_ITEMS] = {"items", &open_item_type, item_is_open}, [STORE_PAYMENTS] = {"payments", &payment_state_type, payment_is_open},
+               [STORE_PAID_ACCOUNTS] = {"paid-accounts", &paid_account_type, NULL}},
+    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, true, false}},
+};
