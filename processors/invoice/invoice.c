@@ -8,6 +8,7 @@
 #include "processors/invoice/invoice.h"
 
 #include "processors/shared/order_events.h"
+#include "schemas/companion_journals.h"
 #include "schemas/invoice_amount.h"
 #include "schemas/invoice_number.h"
 #include "schemas/retention.h"
@@ -95,11 +96,13 @@ static void original_check(struct invoice *invoice) {
 static void replaced_check(struct invoice *invoice) {
     if (invoice->state->cleared) report(invoice->decision, REASON_ALREADY_CLEARED, "document", "");
     posting_reversal_check(invoice->decision, &invoice->facts);
+    intercompany_reversal_check(invoice, invoice->key);
     invoice_uncover(invoice, invoice->state);
 }
 
 static void replaced_reverse(struct invoice *invoice) {
     (void)posting_reverse(invoice->decision, &invoice->facts, OUTPUT_COMMANDS, invoice->state->journal);
+    (void)intercompany_reverse(invoice, invoice->key, false);
     retention_take_back(invoice, invoice->key, false);
     payable_close(invoice, invoice->key);
 }
@@ -125,6 +128,7 @@ static void decide_posted(struct invoice *invoice) {
     invoice_terms_find(invoice, &posting);
     invoice_lines_check(invoice, &posting, &state);
     posting_check(&posting);
+    intercompany_check(invoice);
     if (refused(decision)) return;
     if (replaces) replaced_reverse(invoice);
     posting.number = event->number;
@@ -136,7 +140,7 @@ static void decide_posted(struct invoice *invoice) {
         posting.payment_block = state.blocked = true;
     }
     state.journal = posting_emit(&posting, OUTPUT_COMMANDS);
-    if (!state.journal.length) report(decision, REASON_ZERO_VALUE, "", "");
+    if (!intercompany_emit(invoice, &posting) && !state.journal.length) report(decision, REASON_ZERO_VALUE, "", "");
     invoice_number_take(invoice, &state);
     state_put(decision, STORE_INVOICES, invoice->key, &state);
     if (state_find(decision, STORE_TAX_ANSWERS, invoice->key)) state_remove(decision, STORE_TAX_ANSWERS, invoice->key);   /* a correction asks anew */
@@ -171,12 +175,15 @@ static void decide_cancelled(struct invoice *invoice) {
     if (!original || original->status == INVOICE_STATUS_ANNOUNCED) report(decision, REASON_ORIGINAL_UNKNOWN, "document", SLICE_FORMAT, SLICE_ARGUMENT(document));
     else if (original->status == INVOICE_STATUS_CANCELLED) report(decision, REASON_ALREADY_REVERSED, "document", SLICE_FORMAT, SLICE_ARGUMENT(document));
     posting_reversal_check(decision, &invoice->facts);
+    intercompany_reversal_check(invoice, key);
     if (refused(decision)) return;
     invoice_uncover(invoice, original);
     struct invoice_state state = *original;
     state.status = INVOICE_STATUS_CANCELLED;
     state.covers.count = 0;
-    if (!posting_reverse(decision, &invoice->facts, OUTPUT_COMMANDS, original->journal).length) report(decision, REASON_ZERO_VALUE, "", "");
+    bool reversed = posting_reverse(decision, &invoice->facts, OUTPUT_COMMANDS, original->journal).length > 0;
+    reversed |= intercompany_reverse(invoice, key, true);
+    if (!reversed) report(decision, REASON_ZERO_VALUE, "", "");
     invoice_number_free(invoice, document, original);
     state.number_key = state.journal = (struct slice){0};
     state_put(decision, STORE_INVOICES, key, &state);
@@ -303,9 +310,9 @@ static void decide_invoice(struct decision *decision, const void *record) {
     event = invoice.event;
     const bool amounts = event->has_total || event->lines.count, told = event->kind == INVOICE_KIND_STATUS || event->kind == INVOICE_KIND_UNKNOWN || event->kind == INVOICE_KIND_DEBIT_MEMO;
     const bool posts = !told && event->kind != INVOICE_KIND_BLOCKED && event->kind != INVOICE_KIND_UNBLOCKED && event->kind != INVOICE_KIND_TAX_ANSWERED;
-    facts_establish(decision, (struct facts_given){.has_posting_date = event->has_posting_date, .posting_date = event->posting_date,
-        .document_date = event->document_date, .currency = event->currency, .has_amounts = amounts, .posts = posts,
-        .reverses = event->kind == INVOICE_KIND_CANCELLED}, &invoice.facts);
+    invoice.given = (struct facts_given){.has_posting_date = event->has_posting_date, .posting_date = event->posting_date, .document_date = event->document_date,
+        .currency = event->currency, .has_amounts = amounts, .posts = posts, .reverses = event->kind == INVOICE_KIND_CANCELLED};
+    facts_establish(decision, invoice.given, &invoice.facts);
     invoice_amounts_check(&invoice);
     if (told) {
         if (!refused(decision)) report(decision, REASON_NO_EFFECT, "", "");
@@ -340,6 +347,9 @@ static bool invoice_is_unpaid(const void *record) {
     return state->status == INVOICE_STATUS_POSTED && !state->cleared;
 }
 
+/* As long as their document can be cancelled, and nothing here says when it cannot. */
+static bool companions_are_open(const void *record) { return record != NULL; }
+
 static bool retention_is_open(const void *record) {
     const struct retention *kept = record;
     return kept->released_e4 < kept->retained_e4;
@@ -350,10 +360,11 @@ const struct processor invoice_processor = {
     .name = "invoice",
     .inputs = {{"procurement.events", &procurement_event_type, true, procurement_envelope, follow_order},
                {"invoice.events", &invoice_event_type, false, invoice_envelope, decide_invoice}},
-    .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_PAYMENT_TERMS, END_OF_TABLES},
+    .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_PAYMENT_TERMS, MASTER_INTERCOMPANY, END_OF_TABLES},
     .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_unsettled}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL},
                [STORE_INVOICES] = {"invoices", &invoice_state_type, invoice_is_unpaid}, [STORE_NUMBERS] = {"numbers", &invoice_number_type, NULL},
                [STORE_PAYABLES] = {"payables", &payable_type, payable_is_open}, [STORE_AMOUNTS] = {"amounts", &invoice_amount_type, NULL},
-               [STORE_TAX_ANSWERS] = {"tax-answers", &tax_answer_type, NULL}, [STORE_RETENTIONS] = {"retentions", &retention_type, retention_is_open}},
+               [STORE_TAX_ANSWERS] = {"tax-answers", &tax_answer_type, NULL}, [STORE_RETENTIONS] = {"retentions", &retention_type, retention_is_open},
+               [STORE_COMPANIONS] = {"companions", &companion_journals_type, companions_are_open}},
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_PAYABLES] = {"payables", &payable_type, .event_time = true}},
 };

@@ -1,5 +1,5 @@
 /* invoice: what the processor's files share: invoice.c (kinds of events), lines.c (amounts and match of the lines), tax.c (their tax), numbers.c (duplicates),
- * payables.c (terms and open items), retention.c (what is kept back). */
+ * payables.c (terms and open items), retention.c (what is kept back), intercompany.c (what another entity bears). */
 #ifndef KONTOR_INVOICE_INVOICE_H
 #define KONTOR_INVOICE_INVOICE_H
 #include "processors/shared/order_book.h"
@@ -8,11 +8,15 @@
 #include "schemas/invoice_state.h"
 #include "schemas/payable.h"
 
-enum { STORE_ORDERS, STORE_RECEIPTS, STORE_INVOICES, STORE_NUMBERS, STORE_PAYABLES, STORE_AMOUNTS, STORE_TAX_ANSWERS, STORE_RETENTIONS };
+enum { STORE_ORDERS, STORE_RECEIPTS, STORE_INVOICES, STORE_NUMBERS, STORE_PAYABLES, STORE_AMOUNTS, STORE_TAX_ANSWERS, STORE_RETENTIONS, STORE_COMPANIONS };
 enum { OUTPUT_COMMANDS, OUTPUT_PAYABLES };
 
 /* What kind of document it is, whatever event tells of it. */
 enum invoice_form { FORM_INVOICE, FORM_SUBSEQUENT_DEBIT, FORM_CREDIT_NOTE, FORM_REBATE };
+
+struct invoice_pair;
+/* The facts of another entity whose half is reversed. */
+struct reversing { struct reversing *next; struct slice entity; struct facts facts; };
 
 /* One event in the making. */
 struct invoice {
@@ -20,8 +24,11 @@ struct invoice {
     const struct invoice_event *event;  /* of a negative invoice: as the credit note that it is */
     struct slice key, number_key;
     const struct invoice_state *state;  /* as it was; NULL: never heard of */
+    struct facts_given given;
     struct facts facts;
     struct order_book book;
+    struct invoice_pair *pairs;
+    struct reversing *reversing;
     enum invoice_form form;
     bool negated;                       /* the event says the amounts with the other sign */
     int32_t tax_date;
@@ -92,4 +99,17 @@ void retention_take_back(struct invoice *invoice, struct slice key, bool forget)
 void retention_block(struct invoice *invoice, bool blocked);
 /* Items of the document that were released and are open. */
 size_t retention_open_items(struct invoice *invoice, const struct payable ***items);
+
+/* ---- intercompany.c ---- */
+
+/* Adds the line to the halves when another entity bears it. True: nothing of it is the payer's own; the line's deductible tax is then 0. own: the document's posting,
+ * begun. INTERCOMPANY_UNPAIRED, ENTITY_UNKNOWN, TAX_CODE_UNKNOWN. */
+bool intercompany_add(struct invoice *invoice, size_t i, const struct posting *own, struct posting_line *line);
+/* posting_check of every half. */
+void intercompany_check(struct invoice *invoice);
+/* After the document's own; takes the head from it. False: there were no halves. */
+bool intercompany_emit(struct invoice *invoice, struct posting *own);
+/* Of the document's halves: PERIOD_UNKNOWN, PERIOD_MOVED; then their reversals, false when there are none. */
+void intercompany_reversal_check(struct invoice *invoice, struct slice key);
+bool intercompany_reverse(struct invoice *invoice, struct slice key, bool forget);
 #endif

@@ -204,7 +204,7 @@ void invoice_lines_check(struct invoice *invoice, struct posting *posting, struc
     if (event->has_retained && event->retained_e4 && sums.known && facts_amount_fits(event->retained_e4)) retention_spread(invoice, lines, gross_e4, count);
     for (size_t i = 0; i < count; i++) {
         if (!summed[i]) continue;
-        posting_add(posting, &lines[i]);
+        if (!intercompany_add(invoice, i, posting, &lines[i])) posting_add(posting, &lines[i]);
         payable_add(invoice, posting, &lines[i], event->lines.items[i].net_e4, gross_e4[i], i == 0);
     }
 }

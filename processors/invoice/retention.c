@@ -3,6 +3,8 @@
 #include "processors/shared/spread.h"
 #include "schemas/retention.h"
 
+enum { RELEASES_MAXIMUM = 32 };   /* all of an invoice's journals can be reversed in one decision */
+
 void retention_spread(struct invoice *invoice, struct posting_line *lines, const int64_t gross_e4[], size_t count) {
     const struct invoice_event *event = invoice->event;
     struct decision *decision = invoice->decision;
@@ -97,6 +99,7 @@ void retention_release(struct invoice *invoice) {
     const int64_t left_e4 = kept->retained_e4 - kept->released_e4, amount_e4 = event->has_total ? event->total_e4 : left_e4;
     if (amount_e4 <= 0) report(decision, REASON_TOTAL_MISMATCH, "total", "not positive");
     else if (amount_e4 > left_e4) report(decision, REASON_PAYMENT_EXCEEDS_OPEN, "total", "more than is kept back");
+    else if (kept->items.count + 1 == RELEASES_MAXIMUM && amount_e4 < left_e4) report(decision, REASON_PAYMENT_EXCEEDS_OPEN, "total", "the %dth release must be the rest", RELEASES_MAXIMUM);
     struct posting posting;
     struct payable *payable = &invoice->payable;
     struct slice document = item_document(invoice, kept);
