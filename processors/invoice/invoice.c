@@ -28,7 +28,7 @@ struct slice invoice_key(struct decision *decision, const struct invoice_event *
 
 static bool establishes(enum invoice_kind kind) {
     return kind == INVOICE_KIND_RECEIVED || kind == INVOICE_KIND_APPROVED || kind == INVOICE_KIND_CREDIT_NOTE || kind == INVOICE_KIND_SUBSEQUENT_DEBIT ||
-           kind == INVOICE_KIND_CORRECTED || kind == INVOICE_KIND_REBATE;
+           kind == INVOICE_KIND_CORRECTED || kind == INVOICE_KIND_REBATE || kind == INVOICE_KIND_GRNI_WRITTEN_OFF;
 }
 
 /* A block changes the payment of what is posted, not the posting: it need not wait for anything that does. */
@@ -90,6 +90,9 @@ static void original_check(struct invoice *invoice) {
         report(invoice->decision, REASON_ORIGINAL_UNKNOWN, "reverses", SLICE_FORMAT, SLICE_ARGUMENT(event->reverses));
     else if (event->has_total && event->total_e4 > original->total_e4)
         report(invoice->decision, REASON_CREDIT_EXCEEDS_ORIGINAL, "total", "");
+    if (!original || event->has_tax_date || !original->journal.length) return;
+    const struct posting_command *sent = emitted(invoice->decision, OUTPUT_COMMANDS, original->journal);
+    if (sent->has_tax_date) invoice->tax_date = sent->tax_date;   /* input tax goes back at the rate that it was deducted at */
 }
 
 /* What was posted before is taken back by a correction: here what the new version is checked against, in replaced_reverse what goes out. */
@@ -134,7 +137,7 @@ static void decide_posted(struct invoice *invoice) {
     posting.number = event->number;
     posting.has_tax_date = true;
     posting.tax_date = invoice->tax_date;
-    posting.payment_block = state.blocked;
+    posting.payment_block = state.blocked |= invoice->match_failed;
     if (slice_equal(invoice->facts.supplier->status, SLICE("blocked_for_payment"))) {
         report(decision, REASON_SUPPLIER_BLOCKED_FOR_PAYMENT, "supplier", "");
         posting.payment_block = state.blocked = true;
@@ -308,7 +311,7 @@ static void decide_invoice(struct decision *decision, const void *record) {
     form_find(&invoice);
     negative_read(&invoice);
     event = invoice.event;
-    const bool amounts = event->has_total || event->lines.count, told = event->kind == INVOICE_KIND_STATUS || event->kind == INVOICE_KIND_UNKNOWN || event->kind == INVOICE_KIND_DEBIT_MEMO;
+    const bool amounts = event->has_total || (event->lines.count && event->kind != INVOICE_KIND_GRNI_WRITTEN_OFF), told = event->kind == INVOICE_KIND_STATUS || event->kind == INVOICE_KIND_UNKNOWN || event->kind == INVOICE_KIND_DEBIT_MEMO;
     const bool posts = !told && event->kind != INVOICE_KIND_BLOCKED && event->kind != INVOICE_KIND_UNBLOCKED && event->kind != INVOICE_KIND_TAX_ANSWERED;
     invoice.given = (struct facts_given){.has_posting_date = event->has_posting_date, .posting_date = event->posting_date, .document_date = event->document_date,
         .currency = event->currency, .has_amounts = amounts, .posts = posts, .reverses = event->kind == INVOICE_KIND_CANCELLED};
@@ -329,6 +332,7 @@ static void decide_invoice(struct decision *decision, const void *record) {
     case INVOICE_KIND_SUBSEQUENT_DEBIT: decide_posted(&invoice); break;
     case INVOICE_KIND_REBATE: decide_posted(&invoice); break;
     case INVOICE_KIND_CORRECTED: decide_corrected(&invoice); break;
+    case INVOICE_KIND_GRNI_WRITTEN_OFF: invoice_write_off(&invoice); break;
     case INVOICE_KIND_RETENTION_RELEASED: retention_release(&invoice); break;
     case INVOICE_KIND_TAX_ANSWERED: invoice_tax_answered(&invoice); break;
     case INVOICE_KIND_CANCELLED: decide_cancelled(&invoice); break;
@@ -337,8 +341,7 @@ static void decide_invoice(struct decision *decision, const void *record) {
     case INVOICE_KIND_CLEARED: decide_cleared(&invoice); break;
     case INVOICE_KIND_DEBIT_MEMO:
     case INVOICE_KIND_UNKNOWN:
-    case INVOICE_KIND_STATUS:
-    case INVOICE_KIND_GRNI_WRITTEN_OFF: break;
+    case INVOICE_KIND_STATUS: break;
     }
 }
 

@@ -1,5 +1,6 @@
 /* invoice: what the processor's files share: invoice.c (kinds of events), lines.c (amounts and match of the lines), tax.c (their tax), numbers.c (duplicates),
- * payables.c (terms and open items), retention.c (what is kept back), intercompany.c (what another entity bears). */
+ * payables.c (terms and open items), retention.c (what is kept back), intercompany.c (what another entity bears),
+ * write_off.c. */
 #ifndef KONTOR_INVOICE_INVOICE_H
 #define KONTOR_INVOICE_INVOICE_H
 #include "processors/shared/order_book.h"
@@ -32,6 +33,7 @@ struct invoice {
     enum invoice_form form;
     bool negated;                       /* the event says the amounts with the other sign */
     int32_t tax_date;
+    bool match_failed;                  /* and the policy is to block the payment */
     const int64_t *taxes_e4;            /* tax by line, where it was computed on the sum of a tax code; NULL: nowhere */
     bool *taxes_known;                  /* for which lines */
     int64_t retained_e4, retained_functional_e4;
@@ -52,7 +54,9 @@ void invoice_amounts_check(struct invoice *invoice);
 struct order_copy *invoice_order_require(struct invoice *invoice, size_t line);
 /* Totals, tax and match; adds each line to the posting and what it covers to the state. */
 void invoice_lines_check(struct invoice *invoice, struct posting *posting, struct invoice_state *state);
-/* Gives back what a posted document covers. */
+/* Remembers what the document covers of an order line. */
+void invoice_cover_keep(struct decision *decision, struct slice key, const struct order_cover *cover, struct invoice_state *state);
+/* Gives back what a posted document covers; of a credit note: covers again what it gave back. */
 void invoice_uncover(struct invoice *invoice, const struct invoice_state *posted);
 
 /* ---- tax.c ---- */
@@ -99,6 +103,11 @@ void retention_take_back(struct invoice *invoice, struct slice key, bool forget)
 void retention_block(struct invoice *invoice, bool blocked);
 /* Items of the document that were released and are open. */
 size_t retention_open_items(struct invoice *invoice, const struct payable ***items);
+
+/* ---- write_off.c ---- */
+
+/* Decides grni_written_off. */
+void invoice_write_off(struct invoice *invoice);
 
 /* ---- intercompany.c ---- */
 

@@ -1,9 +1,14 @@
 /* lines: the arithmetic of an invoice's lines, and the match of those with an order. */
 #include "processors/invoice/invoice.h"
 
+/* Quantity of an order line on a credit note: goods that went back. Without quantity it is a credit of the price. */
+static bool is_goods(const struct invoice *invoice, const struct invoice_line *line) {
+    return invoice->form == FORM_CREDIT_NOTE && line->order.length && line->quantity_e6 > 0;
+}
+
 static const char *line_step(const struct invoice *invoice, const struct invoice_line *line) {
     switch (invoice->form) {
-    case FORM_CREDIT_NOTE: return "credit_note";
+    case FORM_CREDIT_NOTE: return is_goods(invoice, line) ? "credit_note_goods" : "credit_note";
     case FORM_REBATE: return "rebate";
     case FORM_SUBSEQUENT_DEBIT: return "subsequent_debit";
     case FORM_INVOICE: break;
@@ -15,7 +20,7 @@ const char *invoice_step(const struct invoice *invoice) {
     const struct invoice_event *event = invoice->event;
     static const struct invoice_line without;
     for (size_t i = 0; i < event->lines.count; i++)
-        if (event->lines.items[i].order.length) return line_step(invoice, &event->lines.items[i]);
+        if (event->lines.items[i].order.length && (invoice->form != FORM_CREDIT_NOTE || is_goods(invoice, &event->lines.items[i]))) return line_step(invoice, &event->lines.items[i]);
     return line_step(invoice, &without);
 }
 
@@ -61,38 +66,92 @@ struct order_copy *invoice_order_require(struct invoice *invoice, size_t i) {
 
 /* ---- match ---- */
 
+/* A failed match holds the invoice, or blocks its payment, as the policy says. */
+static void match_failed(struct invoice *invoice, enum reason reason, const char *path, const char *text) {
+    const bool blocks = slice_equal(invoice->facts.tolerance->match_failure, SLICE("block"));
+    report_as(invoice->decision, blocks ? CLASS_NOTE : CLASS_HELD, reason, path, "%s", text);
+    invoice->match_failed |= blocks;
+}
+
+/* CURRENCY_MISMATCH, UNIT_MISMATCH. */
+static void measures_check(struct invoice *invoice, size_t i, const struct order_line *order) {
+    struct decision *decision = invoice->decision;
+    const struct invoice_line *line = &invoice->event->lines.items[i];
+    if (!slice_equal(invoice->event->currency, order->currency)) report(decision, REASON_CURRENCY_MISMATCH, "currency", "the order is in " SLICE_FORMAT, SLICE_ARGUMENT(order->currency));
+    if (line->unit.length && order->unit.length && !slice_equal(line->unit, order->unit))
+        report(decision, REASON_UNIT_MISMATCH, facts_path(decision, i, "unit"), "the order line is in " SLICE_FORMAT, SLICE_ARGUMENT(order->unit));
+}
+
+/* Goods that are not there yet, or have not gone back yet. */
+static void goods_wait(struct invoice *invoice, size_t i, const struct order_copy *copy) {
+    struct decision *decision = invoice->decision;
+    const char *path = facts_path(decision, i, "quantity");
+    if (slice_equal(invoice->facts.tolerance->early_invoice, SLICE("hold"))) report_as(decision, CLASS_HELD, REASON_GOODS_RECEIPT_MISSING, path, "");
+    else wait_for_state(decision, REASON_GOODS_RECEIPT_MISSING, path, STORE_ORDERS, copy->key);
+}
+
 /* Whether quantity and order let the line be covered. */
 static bool coverable(struct invoice *invoice, size_t i, const struct order_copy *copy) {
     struct decision *decision = invoice->decision;
     const struct facts *facts = &invoice->facts;
     const struct invoice_line *line = &invoice->event->lines.items[i];
     const struct order_line *order = &copy->line;
-    if (!slice_equal(invoice->event->currency, order->currency)) report(decision, REASON_CURRENCY_MISMATCH, "currency", "the order is in " SLICE_FORMAT, SLICE_ARGUMENT(order->currency));
-    if (line->unit.length && order->unit.length && !slice_equal(line->unit, order->unit))
-        report(decision, REASON_UNIT_MISMATCH, facts_path(decision, i, "unit"), "the order line is in " SLICE_FORMAT, SLICE_ARGUMENT(order->unit));
+    measures_check(invoice, i, order);
     if (order->status == ORDER_LINE_STATUS_CANCELLED) report(decision, REASON_ORDER_DELETED, facts_path(decision, i, "order_line"), "");
     if (line->quantity_e6 <= 0) { report(decision, REASON_QUANTITY_TOLERANCE, facts_path(decision, i, "quantity"), "not positive"); return false; }
     int64_t open_e6 = order_uncovered(order), covered_e6 = order->received_e6 - open_e6, invoiced_e6;
     if (!decimal_add(covered_e6, line->quantity_e6, &invoiced_e6)) { report(decision, REASON_AMOUNT_OVERFLOW, facts_path(decision, i, "quantity"), ""); return false; }
-    if (order_exceeded(order, invoiced_e6, facts->tolerance->quantity_percent_e4)) report(decision, REASON_OVER_INVOICED, facts_path(decision, i, "quantity"), "more than ordered");
+    const bool over = order_exceeded(order, invoiced_e6, facts->tolerance->quantity_percent_e4);
+    if (over) match_failed(invoice, REASON_OVER_INVOICED, facts_path(decision, i, "quantity"), "more than ordered");
     if (line->quantity_e6 <= open_e6) return true;
-    if (slice_equal(facts->tolerance->early_invoice, SLICE("hold"))) report_as(decision, CLASS_HELD, REASON_GOODS_RECEIPT_MISSING, facts_path(decision, i, "quantity"), "");
-    else wait_for_state(decision, REASON_GOODS_RECEIPT_MISSING, facts_path(decision, i, "quantity"), STORE_ORDERS, copy->key);
+    if (!over && order->completed && covered_e6 >= order_now(order)->quantity_e6) {   /* within the tolerance, but nothing more will come */
+        report(decision, REASON_FINAL_INVOICED, facts_path(decision, i, "order_line"), "");
+        return false;
+    }
+    goods_wait(invoice, i, copy);
     return false;
 }
-
 static bool price_exceeds(const struct facts *facts, int64_t net_e4, int64_t receipt_e4) {
     const __int128 above = (__int128)net_e4 - receipt_e4, hundred_percent = 1000000;
     __int128 share = (__int128)(receipt_e4 < 0 ? -(__int128)receipt_e4 : receipt_e4) * facts->tolerance->price_percent_e4, amount = (__int128)facts->tolerance->price_amount_e4 * hundred_percent;
     return above * hundred_percent > (share > amount ? share : amount);
 }
 
-static void cover_keep(struct decision *decision, struct slice key, const struct order_cover *cover, struct invoice_state *state) {
+void invoice_cover_keep(struct decision *decision, struct slice key, const struct order_cover *cover, struct invoice_state *state) {
     struct invoice_cover *kept = &state->covers.items[state->covers.count++];
     *kept = (struct invoice_cover){.order_key = key, .value_e4 = cover->value_e4, .functional_e4 = cover->functional_e4};
     kept->ranges.items = decision_alloc(decision, cover->count * sizeof *kept->ranges.items + 1);
     kept->ranges.count = cover->count;
     for (size_t i = 0; i < cover->count; i++) kept->ranges.items[i] = (struct invoice_cover_range){cover->ranges[i].from_e6, cover->ranges[i].to_e6};
+}
+
+/* Net into what was received for and what is more or less than it. */
+static void match_split(struct posting_line *amounts, int64_t net_e4, const struct order_cover *cover) {
+    int64_t variance_e4 = net_e4 - cover->value_e4;
+    amounts->amounts_e4[RULE_RECEIPT_VALUE] = cover->value_e4;
+    amounts->amounts_e4[variance_e4 > 0 ? RULE_VARIANCE_ABOVE : RULE_VARIANCE_BELOW] = variance_e4 > 0 ? variance_e4 : -variance_e4;
+    amounts->carried.has = true;
+    amounts->carried.amount = RULE_RECEIPT_VALUE;
+    amounts->carried.functional_e4 = cover->functional_e4;
+}
+
+/* A credit note's line for goods that went back: uncovers what was invoiced and is not there any more. */
+static void line_match_returned(struct invoice *invoice, size_t i, struct order_copy *copy, struct posting_line *amounts, struct invoice_state *state) {
+    struct decision *decision = invoice->decision;
+    const struct facts *facts = &invoice->facts;
+    const struct invoice_line *line = &invoice->event->lines.items[i];
+    struct order_cover cover;
+    measures_check(invoice, i, &copy->line);
+    if (line->quantity_e6 > -order_uncovered(&copy->line)) { goods_wait(invoice, i, copy); return; }
+    if (!facts->has_currency || !facts->entity) return;
+    if (!order_returned_find(decision, &copy->line, facts->currency, facts->functional, line->quantity_e6, &cover)) {
+        report(decision, REASON_AMOUNT_OVERFLOW, facts_path(decision, i, "quantity"), "");
+        return;
+    }
+    match_split(amounts, line->net_e4, &cover);
+    order_cover_give_back(decision, &copy->line, &cover);
+    copy->changed = true;
+    invoice_cover_keep(decision, copy->key, &cover, state);
 }
 
 /* An invoice line against its order: covers units, splits net into receipt value and variance. */
@@ -105,6 +164,7 @@ static void line_match(struct invoice *invoice, size_t i, struct posting_line *a
     amounts->category = copy->line.category;
     amounts->cost_centre = copy->line.cost_centre;
     amounts->project = copy->line.project;
+    if (is_goods(invoice, line)) { line_match_returned(invoice, i, copy, amounts, state); return; }
     if (invoice->form != FORM_INVOICE) return;   /* value only */
     struct order_cover cover;
     if (!coverable(invoice, i, copy) || !facts->has_currency || !facts->entity) return;
@@ -115,17 +175,12 @@ static void line_match(struct invoice *invoice, size_t i, struct posting_line *a
     if (price_exceeds(facts, line->net_e4, cover.value_e4)) {
         char expected[DECIMAL_TEXT_SIZE];
         money_print(cover.value_e4, facts->currency, expected);
-        report(decision, REASON_PRICE_TOLERANCE, facts_path(decision, i, "net"), "received for %s", expected);
+        match_failed(invoice, REASON_PRICE_TOLERANCE, facts_path(decision, i, "net"), decision_format(decision, "received for %s", expected).data);
     }
-    int64_t variance_e4 = line->net_e4 - cover.value_e4;
-    amounts->amounts_e4[RULE_RECEIPT_VALUE] = cover.value_e4;
-    amounts->amounts_e4[variance_e4 > 0 ? RULE_VARIANCE_ABOVE : RULE_VARIANCE_BELOW] = variance_e4 > 0 ? variance_e4 : -variance_e4;
-    amounts->carried.has = true;
-    amounts->carried.amount = RULE_RECEIPT_VALUE;
-    amounts->carried.functional_e4 = cover.functional_e4;
+    match_split(amounts, line->net_e4, &cover);
     order_cover_take(decision, &copy->line, &cover);
     copy->changed = true;
-    cover_keep(decision, copy->key, &cover, state);
+    invoice_cover_keep(decision, copy->key, &cover, state);
 }
 
 void invoice_uncover(struct invoice *invoice, const struct invoice_state *posted) {
@@ -136,7 +191,7 @@ void invoice_uncover(struct invoice *invoice, const struct invoice_state *posted
                                     .value_e4 = from->value_e4, .functional_e4 = from->functional_e4};
         for (size_t k = 0; k < cover.count; k++) cover.ranges[k] = (struct covered_range){from->ranges.items[k].from_e6, from->ranges.items[k].to_e6};
         struct order_copy *copy = order_find(&invoice->book, from->order_key);
-        order_cover_give_back(decision, &copy->line, &cover);
+        (posted->credit ? order_cover_take : order_cover_give_back)(decision, &copy->line, &cover);   /* a credit note has given back itself */
         copy->changed = true;
     }
 }
