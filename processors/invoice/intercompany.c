@@ -53,7 +53,8 @@ static const struct tax_code *code_require(struct invoice *invoice, struct slice
 }
 
 /* The bearer's tax on its half: what was charged, by its own code, or what it owes itself under reverse charge. */
-static void bearer_tax(struct invoice *invoice, const struct invoice_pair *pair, struct slice tax_code, const char *path, int64_t net_e4, int64_t charged_e4, struct posting_line *line) {
+static void bearer_tax(struct invoice *invoice, const struct invoice_pair *pair, struct slice tax_code, const char *path, int64_t net_e4, int64_t charged_e4,
+    struct posting_line *line) {
     int64_t deductible_e4 = 0, whole_e4 = charged_e4;
     const struct tax_code *code = tax_code.length ? code_require(invoice, pair->bearer, tax_code, path) : NULL;
     line->amounts_e4[RULE_TAX_NOT_DEDUCTIBLE] = charged_e4;
@@ -72,7 +73,8 @@ static void bearer_tax(struct invoice *invoice, const struct invoice_pair *pair,
 /* Passed on at cost: the payer has a claim for what it owes the supplier, the bearer the expense. */
 static void pass_on(struct invoice *invoice, struct invoice_pair *pair, size_t i, struct posting_line *own) {
     const int sign = invoice_is_credit(invoice) ? -1 : 1;
-    const int64_t net_e4 = sign * own->amounts_e4[RULE_RECEIPT_VALUE], charged_e4 = sign * (own->amounts_e4[RULE_TAX_DEDUCTIBLE] + own->amounts_e4[RULE_TAX_NOT_DEDUCTIBLE]);
+    const int64_t net_e4 = sign * own->amounts_e4[RULE_RECEIPT_VALUE],
+        charged_e4 = sign * (own->amounts_e4[RULE_TAX_DEDUCTIBLE] + own->amounts_e4[RULE_TAX_NOT_DEDUCTIBLE]);
     struct posting_line payers = *own, bearers = {.step = SLICE("intercompany_bearer"), .source_line = own->source_line, .category = own->category,
         .method = own->method, .cost_centre = own->cost_centre, .project = own->project, .account = own->account};
     payers.step = SLICE("intercompany_payer");
@@ -99,7 +101,8 @@ static void recharge(struct invoice *invoice, struct invoice_pair *pair, size_t 
     bearers.step = SLICE("recharge_bearer");
     payers.cost_centre = own->cost_centre;
     payers.project = own->project;
-    bool fits = invoice->facts.has_currency && money_product(invoice_is_credit(invoice) ? -line_net_e4 : line_net_e4, MONEY_SCALE, all_e4, PER_CENT_SCALE, invoice->facts.currency, &net_e4);
+    bool fits = invoice->facts.has_currency && money_product(invoice_is_credit(invoice) ? -line_net_e4 : line_net_e4, MONEY_SCALE, all_e4, PER_CENT_SCALE,
+        invoice->facts.currency, &net_e4);
     const struct tax_code *code = agreement->payer_tax_code.length ? code_require(invoice, invoice->event->entity, agreement->payer_tax_code, path) : NULL;
     if (code) fits = fits && money_product(net_e4, MONEY_SCALE, code->rate_e4, PER_CENT_SCALE, invoice->facts.currency, &tax_e4);
     if (!fits || !facts_amount_fits(net_e4) || !facts_amount_fits(tax_e4)) { report(invoice->decision, REASON_AMOUNT_OVERFLOW, path, ""); return; }

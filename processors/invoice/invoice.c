@@ -1,9 +1,10 @@
 /* invoice: pay only what was ordered and received, once.
  *
  * Refuses, in this order: ENTITY_UNKNOWN, SUPPLIER_UNKNOWN, SUPPLIER_BLOCKED_FOR_POSTING, DATE_IMPLAUSIBLE, CURRENCY_UNKNOWN, AMOUNT_OVERFLOW,
- * CURRENCY_PRECISION; then by kind DUPLICATE_DOCUMENT, POSSIBLE_DUPLICATE, TOTAL_MISMATCH, TAX_CODE_UNKNOWN, TAX_AMOUNT_WRONG, ORDER_UNKNOWN,
- * SUPPLIER_MISMATCH, CURRENCY_MISMATCH, UNIT_MISMATCH, ORDER_DELETED, QUANTITY_TOLERANCE, OVER_INVOICED, GOODS_RECEIPT_MISSING, PRICE_TOLERANCE,
- * ORIGINAL_UNKNOWN, ALREADY_REVERSED, ALREADY_CLEARED, PAYMENT_BLOCKED, CREDIT_EXCEEDS_ORIGINAL; then what a journal needs
+ * CURRENCY_PRECISION; then by kind CONFIDENCE_LOW, DUPLICATE_DOCUMENT, POSSIBLE_DUPLICATE, PAYMENT_TERMS_UNKNOWN, TOTAL_MISMATCH, TAX_CODE_UNKNOWN,
+ * TAX_AMOUNT_WRONG, TAX_PENDING, TAX_ID_INVALID, ORDER_UNKNOWN, SUPPLIER_MISMATCH, CURRENCY_MISMATCH, UNIT_MISMATCH, ORDER_DELETED, QUANTITY_TOLERANCE,
+ * OVER_INVOICED, FINAL_INVOICED, GOODS_RECEIPT_MISSING, PRICE_TOLERANCE, INTERCOMPANY_UNPAIRED, RECEIPT_ALREADY_INVOICED, ORIGINAL_UNKNOWN,
+ * ALREADY_REVERSED, ALREADY_CLEARED, PAYMENT_BLOCKED, PAYMENT_EXCEEDS_OPEN, CREDIT_EXCEEDS_ORIGINAL; then what a journal needs
  * (docs/purchase-to-pay.md, "Invoice"). Orders and receipts are followed on procurement.events. */
 #include "processors/invoice/invoice.h"
 
@@ -311,7 +312,8 @@ static void decide_invoice(struct decision *decision, const void *record) {
     form_find(&invoice);
     negative_read(&invoice);
     event = invoice.event;
-    const bool amounts = event->has_total || (event->lines.count && event->kind != INVOICE_KIND_GRNI_WRITTEN_OFF), told = event->kind == INVOICE_KIND_STATUS || event->kind == INVOICE_KIND_UNKNOWN || event->kind == INVOICE_KIND_DEBIT_MEMO;
+    const bool amounts = event->has_total || (event->lines.count && event->kind != INVOICE_KIND_GRNI_WRITTEN_OFF), told = event->kind == INVOICE_KIND_STATUS ||
+        event->kind == INVOICE_KIND_UNKNOWN || event->kind == INVOICE_KIND_DEBIT_MEMO;
     const bool posts = !told && event->kind != INVOICE_KIND_BLOCKED && event->kind != INVOICE_KIND_UNBLOCKED && event->kind != INVOICE_KIND_TAX_ANSWERED;
     invoice.given = (struct facts_given){.has_posting_date = event->has_posting_date, .posting_date = event->posting_date, .document_date = event->document_date,
         .currency = event->currency, .has_amounts = amounts, .posts = posts, .reverses = event->kind == INVOICE_KIND_CANCELLED};

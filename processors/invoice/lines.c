@@ -20,7 +20,8 @@ const char *invoice_step(const struct invoice *invoice) {
     const struct invoice_event *event = invoice->event;
     static const struct invoice_line without;
     for (size_t i = 0; i < event->lines.count; i++)
-        if (event->lines.items[i].order.length && (invoice->form != FORM_CREDIT_NOTE || is_goods(invoice, &event->lines.items[i]))) return line_step(invoice, &event->lines.items[i]);
+        if (event->lines.items[i].order.length && (invoice->form != FORM_CREDIT_NOTE || is_goods(invoice, &event->lines.items[i]))) return line_step(invoice,
+            &event->lines.items[i]);
     return line_step(invoice, &without);
 }
 
@@ -60,7 +61,8 @@ struct order_copy *invoice_order_require(struct invoice *invoice, size_t i) {
         return NULL;
     }
     if (slice_equal(copy->line.supplier, event->supplier)) return copy;
-    report(decision, REASON_SUPPLIER_MISMATCH, "supplier", "order " SLICE_FORMAT " is " SLICE_FORMAT "'s", SLICE_ARGUMENT(line->order), SLICE_ARGUMENT(copy->line.supplier));
+    report(decision, REASON_SUPPLIER_MISMATCH, "supplier", "order " SLICE_FORMAT " is " SLICE_FORMAT "'s", SLICE_ARGUMENT(line->order),
+        SLICE_ARGUMENT(copy->line.supplier));
     return NULL;
 }
 
@@ -77,7 +79,8 @@ static void match_failed(struct invoice *invoice, enum reason reason, const char
 static void measures_check(struct invoice *invoice, size_t i, const struct order_line *order) {
     struct decision *decision = invoice->decision;
     const struct invoice_line *line = &invoice->event->lines.items[i];
-    if (!slice_equal(invoice->event->currency, order->currency)) report(decision, REASON_CURRENCY_MISMATCH, "currency", "the order is in " SLICE_FORMAT, SLICE_ARGUMENT(order->currency));
+    if (!slice_equal(invoice->event->currency, order->currency)) report(decision, REASON_CURRENCY_MISMATCH, "currency", "the order is in " SLICE_FORMAT,
+        SLICE_ARGUMENT(order->currency));
     if (line->unit.length && order->unit.length && !slice_equal(line->unit, order->unit))
         report(decision, REASON_UNIT_MISMATCH, facts_path(decision, i, "unit"), "the order line is in " SLICE_FORMAT, SLICE_ARGUMENT(order->unit));
 }
@@ -113,7 +116,8 @@ static bool coverable(struct invoice *invoice, size_t i, const struct order_copy
 }
 static bool price_exceeds(const struct facts *facts, int64_t net_e4, int64_t receipt_e4) {
     const __int128 above = (__int128)net_e4 - receipt_e4, hundred_percent = 1000000;
-    __int128 share = (__int128)(receipt_e4 < 0 ? -(__int128)receipt_e4 : receipt_e4) * facts->tolerance->price_percent_e4, amount = (__int128)facts->tolerance->price_amount_e4 * hundred_percent;
+    __int128 share = (__int128)(receipt_e4 < 0 ? -(__int128)receipt_e4 : receipt_e4) * facts->tolerance->price_percent_e4,
+        amount = (__int128)facts->tolerance->price_amount_e4 * hundred_percent;
     return above * hundred_percent > (share > amount ? share : amount);
 }
 
@@ -202,7 +206,8 @@ void invoice_uncover(struct invoice *invoice, const struct invoice_state *posted
 static void payable_add(struct invoice *invoice, const struct posting *posting, const struct posting_line *amounts, int64_t net_e4, int64_t gross_e4, bool first) {
     struct payable *payable = &invoice->payable;
     const int64_t retained_e4 = amounts->amounts_e4[RULE_RETAINED], owed_e4 = gross_e4 - retained_e4, tax_e4 = amounts->amounts_e4[RULE_TAX_DEDUCTIBLE];
-    if (!decimal_add(payable->amount_e4, owed_e4, &payable->amount_e4) || !decimal_add(payable->functional_e4, posting_functional(posting, owed_e4), &payable->functional_e4))
+    if (!decimal_add(payable->amount_e4, owed_e4, &payable->amount_e4) || !decimal_add(payable->functional_e4, posting_functional(posting, owed_e4),
+        &payable->functional_e4))
         report(invoice->decision, REASON_AMOUNT_OVERFLOW, "lines", "their sum");
     if (retained_e4) {
         invoice->retained_e4 += retained_e4;   /* parts of the event's */
@@ -223,7 +228,8 @@ struct sums { int64_t net_e4, tax_e4; bool known; };
 static void sums_check(struct invoice *invoice, const struct sums *sums) {
     const struct invoice_event *event = invoice->event;
     if (!event->lines.count || !event->has_total) report(invoice->decision, REASON_TOTAL_MISMATCH, event->lines.count ? "total" : "lines", "missing");
-    if (sums->known && sums->net_e4 + sums->tax_e4 != event->total_e4) report(invoice->decision, REASON_TOTAL_MISMATCH, "total", "lines and tax add up to something else");
+    if (sums->known && sums->net_e4 + sums->tax_e4 != event->total_e4) report(invoice->decision, REASON_TOTAL_MISMATCH, "total",
+        "lines and tax add up to something else");
     if (sums->known && event->has_tax && sums->tax_e4 != event->tax_e4) report(invoice->decision, REASON_TOTAL_MISMATCH, "tax", "not the sum of the lines' tax");
 }
 
@@ -248,7 +254,8 @@ void invoice_lines_check(struct invoice *invoice, struct posting *posting, struc
         lines[i].amounts_e4[RULE_RECEIPT_VALUE] = line->net_e4;
         int64_t charged_e4 = invoice_line_tax(invoice, i, &lines[i], &sums.known);
         if (line->order.length) line_match(invoice, i, &lines[i], state);
-        if (!decimal_add(sums.net_e4, line->net_e4, &sums.net_e4) || !decimal_add(sums.tax_e4, charged_e4, &sums.tax_e4) || !facts_amount_fits(sums.net_e4) || !facts_amount_fits(sums.tax_e4)) {
+        if (!decimal_add(sums.net_e4, line->net_e4, &sums.net_e4) || !decimal_add(sums.tax_e4, charged_e4, &sums.tax_e4) || !facts_amount_fits(sums.net_e4) ||
+            !facts_amount_fits(sums.tax_e4)) {
             report(decision, REASON_AMOUNT_OVERFLOW, "lines", "their sum");
             return;
         }

@@ -30,7 +30,8 @@ static void amount_check(struct invoice *invoice) {
     for (size_t i = 0; amount && i < amount->documents.count; i++) {
         const struct amount_document *other = &amount->documents.items[i];
         int64_t apart = (int64_t)event->document_date - other->document_date;
-        if (apart > invoice->facts.tolerance->duplicate_days || -apart > invoice->facts.tolerance->duplicate_days || slice_equal(other->document, event->document)) continue;
+        if (apart > invoice->facts.tolerance->duplicate_days || -apart > invoice->facts.tolerance->duplicate_days || slice_equal(other->document,
+            event->document)) continue;
         report(invoice->decision, REASON_POSSIBLE_DUPLICATE, "total", "document " SLICE_FORMAT " has the same amount, %d days apart", SLICE_ARGUMENT(other->document),
                (int)(apart < 0 ? -apart : apart));
         return;
@@ -45,7 +46,8 @@ void invoice_duplicate_check(struct invoice *invoice) {
     if (!other || slice_equal(other->document, event->document)) return;
     bool same = other->has_total && event->has_total && other->total_e4 == event->total_e4 && slice_equal(other->currency, event->currency) &&
                 other->document_date == event->document_date;
-    report(invoice->decision, same ? REASON_DUPLICATE_DOCUMENT : REASON_POSSIBLE_DUPLICATE, "number", "document " SLICE_FORMAT " has it", SLICE_ARGUMENT(other->document));
+    report(invoice->decision, same ? REASON_DUPLICATE_DOCUMENT : REASON_POSSIBLE_DUPLICATE, "number", "document " SLICE_FORMAT " has it",
+        SLICE_ARGUMENT(other->document));
 }
 
 /* Puts the amount's documents without this one, and with it when it is added; those that are too old to be a duplicate of it are dropped. */

@@ -9,7 +9,8 @@
 static struct slice terms_name(const struct invoice *invoice, const char **field) {
     const struct facts *facts = &invoice->facts;
     *field = "payment_terms";
-    if (invoice->event->payment_terms.length || invoice_is_credit(invoice) || invoice->event->kind == INVOICE_KIND_RETENTION_RELEASED) return invoice->event->payment_terms;
+    if (invoice->event->payment_terms.length || invoice_is_credit(invoice) ||
+        invoice->event->kind == INVOICE_KIND_RETENTION_RELEASED) return invoice->event->payment_terms;
     *field = "supplier";
     if (facts->supplier && facts->supplier->payment_terms.length) return facts->supplier->payment_terms;
     *field = "entity";

@@ -81,7 +81,8 @@ static const struct retention *retention_require(struct invoice *invoice) {
         return NULL;
     }
     if (!invoice->event->currency.length) invoice->facts.has_currency = currency_find(state->currency, &invoice->facts.currency);
-    else if (!slice_equal(invoice->event->currency, state->currency)) report(decision, REASON_CURRENCY_MISMATCH, "currency", "the invoice is in " SLICE_FORMAT, SLICE_ARGUMENT(state->currency));
+    else if (!slice_equal(invoice->event->currency, state->currency)) report(decision, REASON_CURRENCY_MISMATCH, "currency", "the invoice is in " SLICE_FORMAT,
+        SLICE_ARGUMENT(state->currency));
     return kept;
 }
 
@@ -99,7 +100,8 @@ void retention_release(struct invoice *invoice) {
     const int64_t left_e4 = kept->retained_e4 - kept->released_e4, amount_e4 = event->has_total ? event->total_e4 : left_e4;
     if (amount_e4 <= 0) report(decision, REASON_TOTAL_MISMATCH, "total", "not positive");
     else if (amount_e4 > left_e4) report(decision, REASON_PAYMENT_EXCEEDS_OPEN, "total", "more than is kept back");
-    else if (kept->items.count + 1 == RELEASES_MAXIMUM && amount_e4 < left_e4) report(decision, REASON_PAYMENT_EXCEEDS_OPEN, "total", "the %dth release must be the rest", RELEASES_MAXIMUM);
+    else if (kept->items.count + 1 == RELEASES_MAXIMUM && amount_e4 < left_e4) report(decision, REASON_PAYMENT_EXCEEDS_OPEN, "total",
+        "the %dth release must be the rest", RELEASES_MAXIMUM);
     struct posting posting;
     struct payable *payable = &invoice->payable;
     struct slice document = item_document(invoice, kept);

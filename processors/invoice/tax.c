@@ -49,7 +49,8 @@ static bool group_make(struct invoice *invoice, size_t first, struct group *grou
     for (size_t i = first; i < event->lines.count; i++) {
         const struct invoice_line *line = &event->lines.items[i];
         if (!slice_equal(line->tax_code, group->code)) continue;
-        if (!facts_amount_fits(line->net_e4) || (line->has_tax && !facts_amount_fits(line->tax_e4)) || !decimal_add(group->taxable_e4, line->net_e4, &group->taxable_e4) ||
+        if (!facts_amount_fits(line->net_e4) || (line->has_tax && !facts_amount_fits(line->tax_e4)) || !decimal_add(group->taxable_e4, line->net_e4,
+            &group->taxable_e4) ||
             !decimal_add(group->given_e4, line->has_tax ? line->tax_e4 : 0, &group->given_e4)) return false;
         group->all_given &= line->has_tax;
         group->count++;
@@ -78,7 +79,8 @@ static void group_spread(struct invoice *invoice, const struct group *group, int
 
 /* Lines without a code: no tax may be stated on them; their own is looked at line by line. */
 static void untaxed_check(struct invoice *invoice, const struct group *group) {
-    if (group->stated && group->stated->tax_e4) report(invoice->decision, REASON_TAX_AMOUNT_WRONG, tax_path(invoice, group->stated_place, "tax"), "tax without a tax code");
+    if (group->stated && group->stated->tax_e4) report(invoice->decision, REASON_TAX_AMOUNT_WRONG, tax_path(invoice, group->stated_place, "tax"),
+        "tax without a tax code");
 }
 
 static void group_check(struct invoice *invoice, const struct group *group, int64_t *taxes_e4) {
@@ -87,10 +89,12 @@ static void group_check(struct invoice *invoice, const struct group *group, int6
     const struct invoice_tax *stated = group->stated;
     const int64_t unit_e4 = money_minor_unit_e4(invoice->facts.currency);
     int64_t computed_e4;
-    if (stated && stated->taxable_e4 != group->taxable_e4) report(decision, REASON_TOTAL_MISMATCH, tax_path(invoice, group->stated_place, "taxable"), "not the sum of the lines' net");
+    if (stated && stated->taxable_e4 != group->taxable_e4) report(decision, REASON_TOTAL_MISMATCH, tax_path(invoice, group->stated_place, "taxable"),
+        "not the sum of the lines' net");
     if (!group->master) { untaxed_check(invoice, group); return; }
     if (event->taxes.count && !stated) report(decision, REASON_TOTAL_MISMATCH, "taxes", "no tax of code " SLICE_FORMAT, SLICE_ARGUMENT(group->code));
-    if (!money_product(group->taxable_e4, MONEY_SCALE, group->master->rate_e4, PER_CENT_SCALE, invoice->facts.currency, &computed_e4) || !facts_amount_fits(computed_e4)) {
+    if (!money_product(group->taxable_e4, MONEY_SCALE, group->master->rate_e4, PER_CENT_SCALE, invoice->facts.currency, &computed_e4) ||
+        !facts_amount_fits(computed_e4)) {
         report(decision, REASON_AMOUNT_OVERFLOW, facts_path(decision, group->first, "tax"), "");
         return;
     }
@@ -168,7 +172,8 @@ static bool answer_find(struct invoice *invoice, size_t i, int64_t *tax_e4) {
             shares[count++].numerator = (__int128)event->lines.items[n].net_e4 * sign * answer->taxes.items[k].tax_e4;
         }
         for (size_t n = 0; taxable_e4 < 0 && n < count; n++) shares[n].numerator = -shares[n].numerator;
-        if (!taxable_e4 || !spread_out(shares, count, taxable_e4 < 0 ? -taxable_e4 : taxable_e4, money_minor_unit_e4(invoice->facts.currency), sign * answer->taxes.items[k].tax_e4)) return false;
+        if (!taxable_e4 || !spread_out(shares, count, taxable_e4 < 0 ? -taxable_e4 : taxable_e4, money_minor_unit_e4(invoice->facts.currency),
+            sign * answer->taxes.items[k].tax_e4)) return false;
         *tax_e4 = shares[place].part_e4;
         return true;
     }
@@ -183,7 +188,8 @@ void invoice_tax_answered(struct invoice *invoice) {
                                 .taxes.items = decision_alloc(invoice->decision, (event->taxes.count + 1) * sizeof *answer.taxes.items)};
     for (size_t i = 0; i < event->lines.count; i++)
         if (event->lines.items[i].has_tax) answer.lines.items[answer.lines.count++] = (struct answered_line){event->lines.items[i].line, event->lines.items[i].tax_e4};
-    for (size_t i = 0; i < event->taxes.count; i++) answer.taxes.items[answer.taxes.count++] = (struct answered_tax){event->taxes.items[i].tax_code, event->taxes.items[i].tax_e4};
+    for (size_t i = 0; i < event->taxes.count; i++) answer.taxes.items[answer.taxes.count++] = (struct answered_tax){event->taxes.items[i].tax_code,
+        event->taxes.items[i].tax_e4};
     state_put(invoice->decision, STORE_TAX_ANSWERS, invoice->key, &answer);
 }
 
@@ -213,7 +219,8 @@ int64_t invoice_line_tax(struct invoice *invoice, size_t i, struct posting_line 
         return given_e4;
     }
     const struct tax_code *code = code_find(invoice, line->tax_code);
-    if (!code) (void)require(decision, MASTER_TAX_CODES, KEY(decision, invoice->event->entity, line->tax_code), invoice->tax_date, REASON_TAX_CODE_UNKNOWN, facts_path(decision, i, "tax_code"));
+    if (!code) (void)require(decision, MASTER_TAX_CODES, KEY(decision, invoice->event->entity, line->tax_code), invoice->tax_date, REASON_TAX_CODE_UNKNOWN,
+        facts_path(decision, i, "tax_code"));
     if (code) amounts->tax_account = (struct posting_account){code->account, MASTER_TAX_CODES, KEY(decision, invoice->event->entity, line->tax_code)};
     if (code && code->reverse_charge) invoice_tax_id_check(invoice);
     if (!code || !facts->has_currency || !line_computed(invoice, i, code, &computed_e4)) {
@@ -224,7 +231,8 @@ int64_t invoice_line_tax(struct invoice *invoice, size_t i, struct posting_line 
     const bool by_sum = !code->external && invoice->taxes_e4 && invoice->taxes_known[i];
     int64_t charged_e4 = code->reverse_charge || (line->has_tax && !by_sum) ? given_e4 : computed_e4;
     if (code->reverse_charge ? given_e4 != 0 : is_off(charged_e4, computed_e4, money_minor_unit_e4(facts->currency)))
-        report(decision, REASON_TAX_AMOUNT_WRONG, facts_path(decision, i, "tax"), code->reverse_charge ? "reverse charge: the supplier charges none" : code->external ? "not as the tax engine answered" : "not net times rate");
+        report(decision, REASON_TAX_AMOUNT_WRONG, facts_path(decision, i, "tax"), code->reverse_charge ? "reverse charge: the supplier charges none" : code->external
+            ? "not as the tax engine answered" : "not net times rate");
     int64_t whole_e4 = code->reverse_charge ? computed_e4 : charged_e4;
     if (!money_product(whole_e4, MONEY_SCALE, code->deductible_e4, PER_CENT_SCALE, facts->currency, &deductible_e4)) return charged_e4;
     if (code->reverse_charge) {

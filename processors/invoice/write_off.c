@@ -20,7 +20,8 @@ static void line_write_off(struct invoice *invoice, size_t i, struct order_copy 
         return;
     }
     if (!cover.count && !cover.value_e4) { report(decision, REASON_RECEIPT_ALREADY_INVOICED, facts_path(decision, i, "order_line"), "nothing is left"); return; }
-    struct posting_line amounts = {.source_line = invoice->event->lines.items[i].line, .category = order->category, .cost_centre = order->cost_centre, .project = order->project,
+    struct posting_line amounts = {.source_line = invoice->event->lines.items[i].line, .category = order->category, .cost_centre = order->cost_centre,
+        .project = order->project,
                                    .carried = {true, RULE_RECEIPT_VALUE, cover.functional_e4}};
     amounts.amounts_e4[RULE_RECEIPT_VALUE] = cover.value_e4;
     order_cover_take(decision, order, &cover);

@@ -45,7 +45,8 @@ MUST_CHECK bool order_cover_find(struct decision *decision, const struct order_l
 MUST_CHECK bool order_returned_find(struct decision *decision, const struct order_line *line, struct currency currency, struct currency functional, int64_t quantity_e6,
                                     struct order_cover *cover);
 /* All that is received and not covered; or, when more is covered than received, the value that this is too much, without units. */
-MUST_CHECK bool order_rest_find(struct decision *decision, const struct order_line *line, struct currency currency, struct currency functional, struct order_cover *cover);
+MUST_CHECK bool order_rest_find(struct decision *decision, const struct order_line *line, struct currency currency, struct currency functional,
+    struct order_cover *cover);
 void order_cover_take(struct decision *decision, struct order_line *line, const struct order_cover *cover);
 void order_cover_give_back(struct decision *decision, struct order_line *line, const struct order_cover *cover);
 #endif

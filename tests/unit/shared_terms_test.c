@@ -69,7 +69,8 @@ static void refuses_terms_that_cannot_be(void **state) {
     int32_t date = 7;
     const struct payment_term refused[] = {
         {.baseline = SLICE("full_moon"), .net_days = 30}, {.baseline = SLICE(""), .net_days = 30}, {.baseline = SLICE("document_date"), .net_days = -1},
-        {.baseline = SLICE("document_date"), .net_months = -1}, {.baseline = SLICE("document_date"), .net_days = INT32_MAX}, {.baseline = SLICE("end_of_month"), .net_months = INT32_MAX}};
+        {.baseline = SLICE("document_date"), .net_months = -1}, {.baseline = SLICE("document_date"), .net_days = INT32_MAX}, {.baseline = SLICE("end_of_month"),
+            .net_months = INT32_MAX}};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
         if (terms_due_date(&refused[i], day("2026-02-05"), day("2026-02-05"), &date)) fail_msg("line %zu was taken", i);
     const struct payment_term negative = {.baseline = SLICE("document_date"), .discounts = {&discount, 1}};
