@@ -132,6 +132,13 @@ static bool trigger_add(struct task *task, bool document, struct slice key) {
     return true;
 }
 
+/* Held for nothing but what a later event of the document lifts, overtaking it. */
+static bool is_held_by_block(const struct parked_event *parked) {
+    for (size_t i = 0; i < parked->reasons.count; i++)
+        if (!slice_equal(parked->reasons.items[i].code, slice_of(reasons[REASON_PAYMENT_BLOCKED].code))) return false;
+    return parked->status == PARKED_STATUS_HELD && parked->reasons.count;
+}
+
 struct loading { struct task *task; bool failed, unreadable; };
 
 static bool load_one(void *context, struct slice key, struct state_value value) {
@@ -146,8 +153,9 @@ static bool load_one(void *context, struct slice key, struct state_value value) 
     uint64_t sequence = sequence_read((struct slice){key.data + 1, 8});
     char document[INDEX_KEY_SIZE];
     struct slice document_key = document_index_key(document, parked->document_store, parked->document);
-    /* Behind nothing: what it waited for was decided, and a kill came before its own turn. The scan ascends, so the first of a document is met first. */
-    bool orphan = parked->status == PARKED_STATUS_BEHIND && index_next(&task->parking.by_document, document_key, 0) == INDEX_NONE;
+    /* Behind nothing, or a block that may be lifted: what it waited for was decided, and a kill came before its own turn. The scan ascends, so the first of a
+     * document is met first. */
+    bool orphan = (parked->status == PARKED_STATUS_BEHIND || is_held_by_block(parked)) && index_next(&task->parking.by_document, document_key, 0) == INDEX_NONE;
     if (!index_insert(task, sequence, parked) || (orphan && !trigger_add(task, true, document_key))) loading->failed = true;
     if (sequence >= task->next_sequence) task->next_sequence = sequence + 1;
     arena_reset(&engine->arena);

@@ -25,5 +25,5 @@ const struct processor procurement_processor = {
     .inputs = {{"procurement.events", &procurement_event_type, false, procurement_envelope, decide_procurement}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, END_OF_TABLES},
     .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_undelivered}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL}},
-    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_COMMITMENTS] = {"commitments", &commitment_type, false}},
+    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_COMMITMENTS] = {"commitments", &commitment_type, .per_erp = false}},
 };

@@ -111,6 +111,32 @@ bool order_cover_find(struct decision *decision, const struct order_line *line, 
     return money_share(line->received_functional_e4, cover->value_e4, line->received_value_e4, functional, &cover->functional_e4);
 }
 
+bool order_returned_find(struct decision *decision, const struct order_line *line, struct currency currency, struct currency functional, int64_t quantity_e6,
+                         struct order_cover *cover) {
+    const bool all = quantity_e6 == -order_uncovered(line);
+    int64_t left = quantity_e6, value;
+    *cover = (struct order_cover){.ranges = decision_alloc(decision, (line->covered.count + 1) * sizeof *cover->ranges)};
+    for (size_t i = line->covered.count; i-- > 0 && left > 0;) {
+        const struct covered_range *range = &line->covered.items[i];
+        int64_t from = range->to_e6 - left > range->from_e6 ? range->to_e6 - left : range->from_e6;
+        cover->ranges[cover->count++] = (struct covered_range){from, range->to_e6};
+        if (!order_value(line, currency, from, range->to_e6, &value) || !decimal_add(cover->value_e4, value, &cover->value_e4)) return false;
+        left -= range->to_e6 - from;
+    }
+    if (all) return decimal_subtract(line->covered_value_e4, line->received_value_e4, &cover->value_e4) &&
+                    decimal_subtract(line->covered_functional_e4, line->received_functional_e4, &cover->functional_e4);
+    if (currency_equal(currency, functional) || !line->covered_value_e4) { cover->functional_e4 = cover->value_e4; return true; }
+    return money_share(line->covered_functional_e4, cover->value_e4, line->covered_value_e4, functional, &cover->functional_e4);
+}
+
+bool order_rest_find(struct decision *decision, const struct order_line *line, struct currency currency, struct currency functional, struct order_cover *cover) {
+    const int64_t open_e6 = order_uncovered(line);
+    if (open_e6 > 0) return order_cover_find(decision, line, currency, functional, open_e6, cover);
+    *cover = (struct order_cover){.ranges = NULL};
+    return decimal_subtract(line->received_value_e4, line->covered_value_e4, &cover->value_e4) &&
+           decimal_subtract(line->received_functional_e4, line->covered_functional_e4, &cover->functional_e4);
+}
+
 static void covered_add(struct covered_range *ranges, size_t *count, struct covered_range added) {
     size_t at = *count;
     for (; at && ranges[at - 1].from_e6 > added.from_e6; at--) ranges[at] = ranges[at - 1];

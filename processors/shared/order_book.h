@@ -41,6 +41,12 @@ int64_t order_uncovered(const struct order_line *line);
 /* The lowest uncovered units; quantity is at most order_uncovered. False: overflow. */
 MUST_CHECK bool order_cover_find(struct decision *decision, const struct order_line *line, struct currency currency, struct currency functional, int64_t quantity_e6,
                                  struct order_cover *cover);
+/* Units that are covered and went back, the highest first; quantity is at most -order_uncovered. False: overflow. */
+MUST_CHECK bool order_returned_find(struct decision *decision, const struct order_line *line, struct currency currency, struct currency functional, int64_t quantity_e6,
+                                    struct order_cover *cover);
+/* All that is received and not covered; or, when more is covered than received, the value that this is too much, without units. */
+MUST_CHECK bool order_rest_find(struct decision *decision, const struct order_line *line, struct currency currency, struct currency functional,
+    struct order_cover *cover);
 void order_cover_take(struct decision *decision, struct order_line *line, const struct order_cover *cover);
 void order_cover_give_back(struct decision *decision, struct order_line *line, const struct order_cover *cover);
 #endif

@@ -16,7 +16,9 @@ static struct slice receipt_key(struct decision *decision, struct slice entity, 
 
 /* ---- envelope ---- */
 
-static bool is_receipt(enum procurement_kind kind) { return kind == PROCUREMENT_KIND_GOODS_RECEIVED || kind == PROCUREMENT_KIND_SERVICE_ENTERED; }
+static bool is_receipt(enum procurement_kind kind) {
+    return kind == PROCUREMENT_KIND_GOODS_RECEIVED || kind == PROCUREMENT_KIND_SERVICE_ENTERED || kind == PROCUREMENT_KIND_GOODS_RETURNED;
+}
 static bool is_receipt_cancellation(enum procurement_kind kind) {
     return kind == PROCUREMENT_KIND_GOODS_RECEIPT_CANCELLED || kind == PROCUREMENT_KIND_SERVICE_ENTRY_CANCELLED;
 }
@@ -258,6 +260,65 @@ static void decide_goods_received(struct order_event *order) {
     state_put(decision, order->declaration->receipts, key, &receipt);
 }
 
+/* ---- returns ---- */
+
+/* What goes back is the units received last: their value as received, at the functional value that they were received at. */
+static bool return_line_add(struct order_event *order, size_t i, struct order_copy *copy, struct posting *posting, struct receipt_part *part) {
+    struct decision *decision = order->decision;
+    struct order_line *line = &copy->line;
+    const struct procurement_line *from = &order->event->lines.items[i];
+    const struct facts *facts = &order->facts;
+    int64_t value_e4, functional_e4;
+    if (from->unit.length && line->unit.length && !slice_equal(from->unit, line->unit))
+        report(decision, REASON_UNIT_MISMATCH, facts_path(decision, i, "unit"), "the order line is in " SLICE_FORMAT, SLICE_ARGUMENT(line->unit));
+    if (from->quantity_e6 <= 0 || from->quantity_e6 > line->received_e6) {
+        report(decision, REASON_QUANTITY_TOLERANCE, facts_path(decision, i, "quantity"), "not positive, or more than was received");
+        return false;
+    }
+    if (!facts->has_currency || !facts->entity) return false;
+    const bool all = from->quantity_e6 == line->received_e6;
+    bool fits = all || order_value(line, facts->currency, line->received_e6 - from->quantity_e6, line->received_e6, &value_e4);
+    if (all) value_e4 = line->received_value_e4;
+    if (all) functional_e4 = line->received_functional_e4;
+    else if (!fits || currency_equal(facts->currency, facts->functional) || !line->received_value_e4) functional_e4 = value_e4;
+    else fits = money_share(line->received_functional_e4, value_e4, line->received_value_e4, facts->functional, &functional_e4);
+    if (!fits) { report(decision, REASON_AMOUNT_OVERFLOW, facts_path(decision, i, "quantity"), ""); return false; }
+    line->received_e6 -= from->quantity_e6;
+    line->received_value_e4 -= value_e4;
+    line->received_functional_e4 -= functional_e4;
+    copy->changed = true;
+    *part = (struct receipt_part){copy->key, -from->quantity_e6, -value_e4, -functional_e4};
+    struct posting_line amounts = {.step = SLICE("goods_returned"), .source_line = from->line, .category = line->category, .cost_centre = line->cost_centre,
+                                   .project = line->project, .tax_code = from->tax_code, .carried = {true, RULE_RECEIPT_VALUE, functional_e4}};
+    amounts.amounts_e4[RULE_RECEIPT_VALUE] = value_e4;
+    posting_add(posting, &amounts);
+    return true;
+}
+
+/* Kept as a receipt of less than nothing, so that it is cancelled as one. */
+static void decide_goods_returned(struct order_event *order) {
+    struct decision *decision = order->decision;
+    const struct procurement_event *event = order->event;
+    struct slice key = receipt_key(decision, event->entity, event->document);
+    if (state_find(decision, order->declaration->receipts, key)) report(decision, REASON_DUPLICATE_DOCUMENT, "document", "");
+    struct receipt_state receipt = {.parts.items = decision_alloc(decision, event->lines.count * sizeof(struct receipt_part) + 1)};
+    struct order_copy **copies = decision_alloc(decision, event->lines.count * sizeof *copies + 1);
+    for (size_t i = 0; i < event->lines.count; i++)
+        if ((copies[i] = line_require(order, i))) receipt_currency_check(order, &copies[i]->line);
+    struct posting posting;
+    posting_begin(&posting, decision, &order->facts, SLICE("goods_returned"), event->document, 1);
+    for (size_t i = 0; i < event->lines.count; i++)
+        if (copies[i] && return_line_add(order, i, copies[i], &posting, &receipt.parts.items[receipt.parts.count])) receipt.parts.count++;
+    posting_check(&posting);
+    if (refused(decision)) return;
+    if (!posting.count) report(decision, REASON_ZERO_VALUE, "", "");
+    for (size_t i = 0; i < event->lines.count; i++)
+        if (copies[i]->line.status == ORDER_LINE_STATUS_OPEN && !copies[i]->line.completed)
+            commitment_move(order, copies[i], COMMITMENT_MOVEMENT_RECOMMIT, -receipt.parts.items[i].value_e4);
+    if (!order->declaration->follows) receipt.journal = posting_emit(&posting, order->declaration->commands);
+    state_put(decision, order->declaration->receipts, key, &receipt);
+}
+
 static void decide_service_entered(struct order_event *order) {
     struct decision *decision = order->decision;
     const struct procurement_event *event = order->event;
@@ -280,9 +341,14 @@ static void decide_receipt_cancelled(struct order_event *order) {
     if (!service) posting_reversal_check(decision, &order->facts);
     if (refused(decision)) return;
     for (size_t i = 0; i < original->parts.count; i++) {
+        struct order_copy *copy = order_find(&order->book, original->parts.items[i].order_key);
+        copy->line.received_e6 -= original->parts.items[i].quantity_e6;
+        if (copy->line.received_e6 < 0) report(decision, REASON_QUANTITY_TOLERANCE, "reverses", "some of it was returned already");
+    }
+    if (refused(decision)) return;
+    for (size_t i = 0; i < original->parts.count; i++) {
         const struct receipt_part *part = &original->parts.items[i];
         struct order_copy *copy = order_find(&order->book, part->order_key);
-        copy->line.received_e6 -= part->quantity_e6;
         copy->line.received_value_e4 -= part->value_e4;
         copy->line.received_functional_e4 -= part->functional_e4;
         copy->changed = true;
@@ -317,7 +383,7 @@ void order_event_decide(struct decision *decision, const struct procurement_even
     if (declaration->follows && !followed(event->kind)) return;
     if (decision_voided(decision)) { report(decision, REASON_NO_EFFECT, "", "cancelled what waited"); return; }
     struct order_event order = {.decision = decision, .declaration = declaration, .event = event, .book = {.decision = decision, .store = declaration->orders}};
-    const bool posts = event->kind == PROCUREMENT_KIND_GOODS_RECEIVED || event->kind == PROCUREMENT_KIND_GOODS_RECEIPT_CANCELLED;
+    const bool posts = event->kind == PROCUREMENT_KIND_GOODS_RECEIVED || event->kind == PROCUREMENT_KIND_GOODS_RETURNED || event->kind == PROCUREMENT_KIND_GOODS_RECEIPT_CANCELLED;
     facts_establish(decision, (struct facts_given){.has_posting_date = event->has_posting_date, .posting_date = event->posting_date,
         .document_date = event->document_date, .currency = event->currency, .has_amounts = has_amounts(event), .posts = posts,
         .reverses = event->kind == PROCUREMENT_KIND_GOODS_RECEIPT_CANCELLED}, &order.facts);
@@ -334,11 +400,11 @@ void order_event_decide(struct decision *decision, const struct procurement_even
     case PROCUREMENT_KIND_ORDER_REOPENED:
     case PROCUREMENT_KIND_ORDER_COMPLETED: decide_order_status(&order); break;
     case PROCUREMENT_KIND_GOODS_RECEIVED: decide_goods_received(&order); break;
+    case PROCUREMENT_KIND_GOODS_RETURNED: decide_goods_returned(&order); break;
     case PROCUREMENT_KIND_SERVICE_ENTERED: decide_service_entered(&order); break;
     case PROCUREMENT_KIND_GOODS_RECEIPT_CANCELLED:
     case PROCUREMENT_KIND_SERVICE_ENTRY_CANCELLED: decide_receipt_cancelled(&order); break;
     case PROCUREMENT_KIND_UNKNOWN:
-    case PROCUREMENT_KIND_GOODS_RETURNED:
     case PROCUREMENT_KIND_STATUS:
     case PROCUREMENT_KIND_ORDER_APPROVED: break;
     }
