@@ -1,7 +1,7 @@
 /* advances: money ahead of a report, what reports are set against it, and what is given back. */
 #include "processors/expense/expense.h"
 
-void decide_advance_paid(struct expense *expense) {
+void expense_decide_advance_paid(struct expense *expense) {
     struct decision *decision = expense->decision;
     const struct expense_event *event = expense->event;
     if (state_find(decision, STORE_ADVANCES, expense->key)) report(decision, REASON_DUPLICATE_DOCUMENT, "document", "the advance was paid already");
@@ -19,7 +19,7 @@ void decide_advance_paid(struct expense *expense) {
     state_put(decision, STORE_ADVANCES, expense->key, &advance);
 }
 
-void decide_advance_returned(struct expense *expense) {
+void expense_decide_advance_returned(struct expense *expense) {
     struct decision *decision = expense->decision;
     const struct expense_event *event = expense->event;
     const struct employee_advance *advance = state_find(decision, STORE_ADVANCES, expense->key);

@@ -36,7 +36,7 @@ static void known_check(struct expense *expense, const struct card_charge *charg
     report(expense->decision, same ? REASON_DUPLICATE_DOCUMENT : REASON_POSSIBLE_DUPLICATE, "document", "fed already%s", same ? "" : ", with another amount, currency or date");
 }
 
-void decide_card_transaction(struct expense *expense) {
+void expense_decide_card_transaction(struct expense *expense) {
     struct decision *decision = expense->decision;
     const struct expense_event *event = expense->event;
     const struct card_charge *before = state_find(decision, STORE_CHARGES, expense->key);
@@ -63,7 +63,7 @@ void decide_card_transaction(struct expense *expense) {
     state_put(decision, STORE_CHARGES, expense->key, &charge);
 }
 
-void decide_card_transaction_reversed(struct expense *expense) {
+void expense_decide_card_transaction_reversed(struct expense *expense) {
     struct decision *decision = expense->decision;
     const struct card_charge *charge = state_find(decision, STORE_CHARGES, expense->key);
     if (!charge) report(decision, REASON_ORIGINAL_UNKNOWN, "document", SLICE_FORMAT, SLICE_ARGUMENT(expense->document));
@@ -82,7 +82,7 @@ void decide_card_transaction_reversed(struct expense *expense) {
     state_put(decision, STORE_CHARGES, expense->key, &changed);
 }
 
-void decide_charge_voided(struct expense *expense) {
+void expense_decide_charge_voided(struct expense *expense) {
     const struct card_charge *before = state_find(expense->decision, STORE_CHARGES, expense->key);
     struct card_charge charge = before ? *before : (struct card_charge){.date = expense->event->document_date};
     charge.reversed = true;
@@ -90,7 +90,7 @@ void decide_charge_voided(struct expense *expense) {
     report(expense->decision, REASON_NO_EFFECT, "", "reversed what waited");
 }
 
-void decide_card_statement_paid(struct expense *expense) {
+void expense_decide_card_statement_paid(struct expense *expense) {
     struct decision *decision = expense->decision;
     const struct expense_event *event = expense->event;
     if (state_find(decision, STORE_STATEMENTS, expense->key)) report(decision, REASON_DUPLICATE_DOCUMENT, "document", "the statement was paid already");

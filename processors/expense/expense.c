@@ -103,10 +103,10 @@ static void facts_fill(struct expense *expense) {
 
 static void decide_voided(struct expense *expense) {
     switch (expense->event->kind) {
-    case EXPENSE_KIND_CARD_TRANSACTION_REVERSED: decide_charge_voided(expense); break;
-    case EXPENSE_KIND_REJECTED: decide_report_voided(expense, REPORT_STATUS_REJECTED); break;
-    case EXPENSE_KIND_WITHDRAWN: decide_report_voided(expense, REPORT_STATUS_WITHDRAWN); break;
-    default: decide_report_voided(expense, REPORT_STATUS_CANCELLED); break;
+    case EXPENSE_KIND_CARD_TRANSACTION_REVERSED: expense_decide_charge_voided(expense); break;
+    case EXPENSE_KIND_REJECTED: expense_decide_report_voided(expense, REPORT_STATUS_REJECTED); break;
+    case EXPENSE_KIND_WITHDRAWN: expense_decide_report_voided(expense, REPORT_STATUS_WITHDRAWN); break;
+    default: expense_decide_report_voided(expense, REPORT_STATUS_CANCELLED); break;
     }
 }
 
@@ -119,18 +119,18 @@ static void decide_expense(struct decision *decision, const void *record) {
     if (decision_voided(decision)) { decide_voided(&expense); return; }
     facts_fill(&expense);
     switch (event->kind) {
-    case EXPENSE_KIND_SUBMITTED: decide_submitted(&expense); break;
-    case EXPENSE_KIND_APPROVED: decide_approved(&expense); break;
-    case EXPENSE_KIND_REJECTED: decide_refused(&expense, REPORT_STATUS_REJECTED); break;
-    case EXPENSE_KIND_WITHDRAWN: decide_refused(&expense, REPORT_STATUS_WITHDRAWN); break;
-    case EXPENSE_KIND_CORRECTED: decide_corrected(&expense); break;
-    case EXPENSE_KIND_CANCELLED: decide_cancelled(&expense); break;
-    case EXPENSE_KIND_REIMBURSED: decide_reimbursed(&expense); break;
-    case EXPENSE_KIND_ADVANCE_PAID: decide_advance_paid(&expense); break;
-    case EXPENSE_KIND_ADVANCE_RETURNED: decide_advance_returned(&expense); break;
-    case EXPENSE_KIND_CARD_TRANSACTION: decide_card_transaction(&expense); break;
-    case EXPENSE_KIND_CARD_TRANSACTION_REVERSED: decide_card_transaction_reversed(&expense); break;
-    case EXPENSE_KIND_CARD_STATEMENT_PAID: decide_card_statement_paid(&expense); break;
+    case EXPENSE_KIND_SUBMITTED: expense_decide_submitted(&expense); break;
+    case EXPENSE_KIND_APPROVED: expense_decide_approved(&expense); break;
+    case EXPENSE_KIND_REJECTED: expense_decide_refused(&expense, REPORT_STATUS_REJECTED); break;
+    case EXPENSE_KIND_WITHDRAWN: expense_decide_refused(&expense, REPORT_STATUS_WITHDRAWN); break;
+    case EXPENSE_KIND_CORRECTED: expense_decide_corrected(&expense); break;
+    case EXPENSE_KIND_CANCELLED: expense_decide_cancelled(&expense); break;
+    case EXPENSE_KIND_REIMBURSED: expense_decide_reimbursed(&expense); break;
+    case EXPENSE_KIND_ADVANCE_PAID: expense_decide_advance_paid(&expense); break;
+    case EXPENSE_KIND_ADVANCE_RETURNED: expense_decide_advance_returned(&expense); break;
+    case EXPENSE_KIND_CARD_TRANSACTION: expense_decide_card_transaction(&expense); break;
+    case EXPENSE_KIND_CARD_TRANSACTION_REVERSED: expense_decide_card_transaction_reversed(&expense); break;
+    case EXPENSE_KIND_CARD_STATEMENT_PAID: expense_decide_card_statement_paid(&expense); break;
     case EXPENSE_KIND_UNKNOWN:
     case EXPENSE_KIND_STATUS:
         if (!refused(decision)) report(decision, REASON_NO_EFFECT, "", "");

@@ -85,14 +85,14 @@ struct slice expense_emit(struct expense *expense, struct posting *posting);
 int64_t expense_carried(const struct expense *expense, int64_t functional_e4, int64_t part_e4, int64_t whole_e4);
 
 /* report.c */
-void decide_submitted(struct expense *expense);
-void decide_approved(struct expense *expense);
-void decide_corrected(struct expense *expense);
-void decide_refused(struct expense *expense, enum report_status status);
-void decide_cancelled(struct expense *expense);
-void decide_reimbursed(struct expense *expense);
+void expense_decide_submitted(struct expense *expense);
+void expense_decide_approved(struct expense *expense);
+void expense_decide_corrected(struct expense *expense);
+void expense_decide_refused(struct expense *expense, enum report_status status);
+void expense_decide_cancelled(struct expense *expense);
+void expense_decide_reimbursed(struct expense *expense);
 /* What waited to establish the report was voided: it is in this status then. */
-void decide_report_voided(struct expense *expense, enum report_status status);
+void expense_decide_report_voided(struct expense *expense, enum report_status status);
 
 /* lines.c: everything that is asked of the lines themselves; fills the items. */
 void lines_begin(struct claim *claim, const struct expense_line *lines, size_t count);
@@ -126,14 +126,14 @@ void duplicates_charge_put(struct expense *expense, struct slice key);
 void duplicates_charge_remove(struct expense *expense, struct slice key, struct slice transaction);
 
 /* cards.c */
-void decide_card_transaction(struct expense *expense);
-void decide_card_transaction_reversed(struct expense *expense);
-void decide_card_statement_paid(struct expense *expense);
-void decide_charge_voided(struct expense *expense);
+void expense_decide_card_transaction(struct expense *expense);
+void expense_decide_card_transaction_reversed(struct expense *expense);
+void expense_decide_card_statement_paid(struct expense *expense);
+void expense_decide_charge_voided(struct expense *expense);
 
 /* advances.c */
-void decide_advance_paid(struct expense *expense);
-void decide_advance_returned(struct expense *expense);
+void expense_decide_advance_paid(struct expense *expense);
+void expense_decide_advance_returned(struct expense *expense);
 /* What a report has open of its advance: gives back what it took, checks what it asks for. */
 void advance_give_back(struct expense *expense, const struct expense_report *report);
 void advance_check(struct claim *claim);

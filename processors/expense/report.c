@@ -68,7 +68,7 @@ static void report_empty(struct expense *expense, struct expense_report *report)
 
 /* ---- submitted ---- */
 
-void decide_submitted(struct expense *expense) {
+void expense_decide_submitted(struct expense *expense) {
     struct decision *decision = expense->decision;
     const struct employee *employee = expense->facts.employee;
     if (employee && slice_equal(employee->status, SLICE("left"))) report(decision, REASON_EMPLOYEE_LEFT, "employee", "");
@@ -141,7 +141,7 @@ static void report_post(struct claim *claim, bool correction) {
     state_put(decision, STORE_REPORTS, expense->key, &report_now);
 }
 
-void decide_approved(struct expense *expense) {
+void expense_decide_approved(struct expense *expense) {
     struct decision *decision = expense->decision;
     const bool with_lines = expense->event->lines.count > 0, submitted = in_status(expense, REPORT_STATUS_SUBMITTED);
     if (in_status(expense, REPORT_STATUS_POSTED)) {
@@ -163,7 +163,7 @@ void decide_approved(struct expense *expense) {
     report_post(&claim, false);
 }
 
-void decide_corrected(struct expense *expense) {
+void expense_decide_corrected(struct expense *expense) {
     struct decision *decision = expense->decision;
     if (!in_status(expense, REPORT_STATUS_POSTED)) {
         const bool cancelled = in_status(expense, REPORT_STATUS_CANCELLED);
@@ -178,7 +178,7 @@ void decide_corrected(struct expense *expense) {
 
 /* ---- taken back ---- */
 
-void decide_refused(struct expense *expense, enum report_status status) {
+void expense_decide_refused(struct expense *expense, enum report_status status) {
     struct decision *decision = expense->decision;
     const bool submitted = in_status(expense, REPORT_STATUS_SUBMITTED);
     if (!expense->report) report(decision, REASON_ORIGINAL_UNKNOWN, "document", "report " SLICE_FORMAT, SLICE_ARGUMENT(expense->document));
@@ -192,7 +192,7 @@ void decide_refused(struct expense *expense, enum report_status status) {
     state_put(decision, STORE_REPORTS, expense->key, &report_now);
 }
 
-void decide_cancelled(struct expense *expense) {
+void expense_decide_cancelled(struct expense *expense) {
     struct decision *decision = expense->decision;
     const struct expense_report *before = expense->report;
     const bool posted_before = in_status(expense, REPORT_STATUS_POSTED);
@@ -210,7 +210,7 @@ void decide_cancelled(struct expense *expense) {
     state_put(decision, STORE_REPORTS, expense->key, &report_now);
 }
 
-void decide_report_voided(struct expense *expense, enum report_status status) {
+void expense_decide_report_voided(struct expense *expense, enum report_status status) {
     struct expense_report report_now = expense->report ? *expense->report : (struct expense_report){.currency = expense->event->currency};
     report_empty(expense, &report_now);
     report_now.status = status;
@@ -237,7 +237,7 @@ static bool reimbursable(struct expense *expense, bool known) {
     return false;
 }
 
-void decide_reimbursed(struct expense *expense) {
+void expense_decide_reimbursed(struct expense *expense) {
     struct decision *decision = expense->decision;
     const struct expense_event *event = expense->event;
     const struct expense_report *before = expense->report;

@@ -157,7 +157,7 @@ static void items_instruct(struct payment *payment) {
         report(payment->decision, REASON_TOTAL_MISMATCH, "amount", "not the sum of the items");
 }
 
-void decide_instructed(struct payment *payment) {
+void payment_decide_instructed(struct payment *payment) {
     struct decision *decision = payment->decision;
     const struct payment_event *event = payment->event;
     const bool offset = !event->prepayment && event->has_amount && !event->amount_e4;
@@ -182,7 +182,7 @@ void decide_instructed(struct payment *payment) {
 
 /* ---- approved, cancelled ---- */
 
-void decide_approved(struct payment *payment) {
+void payment_decide_approved(struct payment *payment) {
     struct decision *decision = payment->decision;
     const struct payment_event *event = payment->event;
     if (payment->state->approved) {
@@ -197,7 +197,7 @@ void decide_approved(struct payment *payment) {
     state_put(decision, STORE_PAYMENTS, payment->key, &payment->next);
 }
 
-void decide_cancelled(struct payment *payment) {
+void payment_decide_cancelled(struct payment *payment) {
     struct decision *decision = payment->decision;
     const struct payment_state *state = payment->state;
     if (refused(decision)) return;

@@ -96,7 +96,7 @@ static void paid_account_put(struct payment *payment) {
     state_put(decision, STORE_PAID_ACCOUNTS, KEY(decision, event->entity, event->supplier), &paid);
 }
 
-void decide_sent(struct payment *payment) {
+void payment_decide_sent(struct payment *payment) {
     struct decision *decision = payment->decision;
     const struct payment_event *event = payment->event;
     const struct payment_state *state = payment->state;
@@ -128,7 +128,7 @@ void decide_sent(struct payment *payment) {
 
 /* ---- settled ---- */
 
-void decide_settled(struct payment *payment) {
+void payment_decide_settled(struct payment *payment) {
     struct decision *decision = payment->decision;
     const struct payment_event *event = payment->event;
     const struct payment_state *state = payment->state;
@@ -180,7 +180,7 @@ static void items_refund(struct payment *payment, struct posting *posting, int64
         report(payment->decision, REASON_TOTAL_MISMATCH, "amount", "not the sum of the items");
 }
 
-void decide_refunded(struct payment *payment) {
+void payment_decide_refunded(struct payment *payment) {
     struct decision *decision = payment->decision;
     const struct payment_event *event = payment->event;
     const int64_t charges_e4 = event->has_charges && facts_amount_fits(event->charges_e4) ? event->charges_e4 : 0;

@@ -147,17 +147,17 @@ static void decide_payment(struct decision *decision, const void *record) {
     if (payment.state) payment.next = *payment.state;
     payment.next.payer = payer;
     switch (event->kind) {
-    case PAYMENT_KIND_INSTRUCTED: decide_instructed(&payment); break;
-    case PAYMENT_KIND_APPROVED: decide_approved(&payment); break;
-    case PAYMENT_KIND_CANCELLED: decide_cancelled(&payment); break;
-    case PAYMENT_KIND_SENT: decide_sent(&payment); break;
+    case PAYMENT_KIND_INSTRUCTED: payment_decide_instructed(&payment); break;
+    case PAYMENT_KIND_APPROVED: payment_decide_approved(&payment); break;
+    case PAYMENT_KIND_CANCELLED: payment_decide_cancelled(&payment); break;
+    case PAYMENT_KIND_SENT: payment_decide_sent(&payment); break;
     case PAYMENT_KIND_BANK_ACCEPTED: decide_accepted(&payment); break;
-    case PAYMENT_KIND_BANK_PARTLY_ACCEPTED: decide_partly_accepted(&payment); break;
+    case PAYMENT_KIND_BANK_PARTLY_ACCEPTED: payment_decide_partly_accepted(&payment); break;
     case PAYMENT_KIND_BANK_REJECTED:
-    case PAYMENT_KIND_RETURNED: decide_back(&payment); break;
-    case PAYMENT_KIND_SETTLED: decide_settled(&payment); break;
-    case PAYMENT_KIND_REFUNDED: decide_refunded(&payment); break;
-    case PAYMENT_KIND_PREPAYMENT_APPLIED: decide_prepayment_applied(&payment); break;
+    case PAYMENT_KIND_RETURNED: payment_decide_back(&payment); break;
+    case PAYMENT_KIND_SETTLED: payment_decide_settled(&payment); break;
+    case PAYMENT_KIND_REFUNDED: payment_decide_refunded(&payment); break;
+    case PAYMENT_KIND_PREPAYMENT_APPLIED: payment_decide_prepayment_applied(&payment); break;
     case PAYMENT_KIND_UNKNOWN:
     case PAYMENT_KIND_STATUS: break;
     }

@@ -63,9 +63,9 @@ void item_reopen(struct open_item *item, int64_t part_e4, int64_t functional_e4)
 static inline int64_t paid_item_settles(const struct paid_item *paid) { return paid->amount_e4 + paid->discount_e4 + paid->withheld_e4; }
 
 /* ---- instruction.c ---- */
-void decide_instructed(struct payment *payment);
-void decide_approved(struct payment *payment);
-void decide_cancelled(struct payment *payment);
+void payment_decide_instructed(struct payment *payment);
+void payment_decide_approved(struct payment *payment);
+void payment_decide_cancelled(struct payment *payment);
 /* Own bank account and, when another entity pays, the agreement, as of the posting date. */
 void bank_account_check(struct payment *payment, struct slice bank_account);
 void payer_check(struct payment *payment);
@@ -73,12 +73,12 @@ void payer_check(struct payment *payment);
 void payment_amounts_check(struct payment *payment);
 
 /* ---- journals.c ---- */
-void decide_sent(struct payment *payment);
-void decide_settled(struct payment *payment);
-void decide_refunded(struct payment *payment);
+void payment_decide_sent(struct payment *payment);
+void payment_decide_settled(struct payment *payment);
+void payment_decide_refunded(struct payment *payment);
 /* ... reversals.c: a bank that refuses, money that comes back. */
-void decide_partly_accepted(struct payment *payment);
-void decide_back(struct payment *payment);
+void payment_decide_partly_accepted(struct payment *payment);
+void payment_decide_back(struct payment *payment);
 /* Begins a posting of the event's entity, or of the payer, with the accounts that rules may take from bank account and agreement. */
 void payment_posting_begin(struct payment *payment, struct posting *posting, const struct facts *facts, const char *step, int32_t version);
 /* The document line of an item, at what it carries away; sign -1: taken back. */
@@ -87,5 +87,5 @@ struct posting_line paid_item_line(const struct payment *payment, const char *st
 /* ---- prepayment.c ---- */
 void prepayment_tax_check(struct payment *payment);
 void prepayment_line_add(struct payment *payment, struct posting *posting, const char *step);
-void decide_prepayment_applied(struct payment *payment);
+void payment_decide_prepayment_applied(struct payment *payment);
 #endif

@@ -107,7 +107,7 @@ static void items_apply(struct payment *payment, struct posting *posting) {
     if (sum_e4 > payment->state->left_e4) report(decision, REASON_PAYMENT_EXCEEDS_OPEN, "amount", "more than is left of the prepayment");
 }
 
-void decide_prepayment_applied(struct payment *payment) {
+void payment_decide_prepayment_applied(struct payment *payment) {
     struct decision *decision = payment->decision;
     const struct payment_state *state = payment->state;
     if (!state->prepayment) {

@@ -80,7 +80,7 @@ static void named_check(struct payment *payment) {
     }
 }
 
-void decide_partly_accepted(struct payment *payment) {
+void payment_decide_partly_accepted(struct payment *payment) {
     struct decision *decision = payment->decision;
     const struct payment_state *state = payment->state;
     struct payment_state *next = &payment->next;
@@ -97,7 +97,7 @@ void decide_partly_accepted(struct payment *payment) {
         if (!is_named(payment, state->items.items[i].document)) kept[next->items.count++] = state->items.items[i];
     if (!next->items.count) {
         *next = *state;
-        decide_back(payment);
+        payment_decide_back(payment);
         return;
     }
     struct pieces pieces = {0};
@@ -137,7 +137,7 @@ static void back_check(struct payment *payment, int64_t charges_e4) {
     if (state->prepayment && state->applications) report(decision, REASON_PAYMENT_UNMATCHED, "document", "the prepayment is applied to an invoice");
 }
 
-void decide_back(struct payment *payment) {
+void payment_decide_back(struct payment *payment) {
     struct decision *decision = payment->decision;
     const struct payment_event *event = payment->event;
     const struct payment_state *state = payment->state;
