@@ -168,13 +168,35 @@ static bool run(struct import *import, struct error *error) {
     return conclude(import, error);
 }
 
+static enum exit_status list_rules(const struct invocation *invocation) {
+    static const struct table_column columns[] = {{"rule", false}, {"severity", false}, {"says", false}};
+    struct text_table *table = table_new(columns, sizeof columns / sizeof *columns);
+    struct error error = {"out of memory"};
+    char id[16];
+    const char *says;
+    bool warning;
+    for (size_t i = 0; einvoice_rule(i, id, &says, &warning); i++) {
+        table_text(table, id);
+        table_text(table, warning ? "warning" : "fatal");
+        table_text(table, says);
+    }
+    bool ok = table_print(table, invocation->format, stdout);
+    table_free(table);
+    return ok ? EXIT_DONE : command_failed(&error);
+}
+
+static enum exit_status usage_error(const char *text) {
+    fprintf(stderr, "kontor: %s\n", text);
+    return EXIT_USAGE;
+}
+
 static enum exit_status import_run(const struct invocation *invocation) {
+    if (strcmp(invocation->words[0], "rules") == 0) return list_rules(invocation);
+    if (invocation->word_count < 2) return usage_error("FILE is missing: kontor import einvoice FILE...");
     struct import import = {.invocation = invocation, .check = option_given(invocation, "check"), .dry_run = option_given(invocation, "dry-run")};
     struct error error;
-    if (!import.check && !option_given(invocation, "entity")) {
-        fprintf(stderr, "kontor: --entity is missing: no field of an e-invoice says which of our entities the buyer is; --check needs none\n");
-        return EXIT_USAGE;
-    }
+    if (!import.check && !option_given(invocation, "entity"))
+        return usage_error("--entity is missing: no field of an e-invoice says which of our entities the buyer is; --check needs none");
     arena_init(&import.arena, 1 << 16, EINVOICE_MEMORY);
     import_masters_init(&import.masters);
     bool ok = run(&import, &error);
@@ -190,7 +212,7 @@ static enum exit_status import_run(const struct invocation *invocation) {
     return ok ? EXIT_DONE : command_failed(&error);
 }
 
-static const char *const words[] = {"einvoice", NULL};
+static const char *const words[] = {"einvoice", "rules", NULL};
 static const struct option options[] = {
     {"entity", OPTION_TEXT, "E", "our entity that is the buyer"},
     {"supplier", OPTION_TEXT, "S", "the seller's supplier id; without it the supplier in master.suppliers that has the seller's tax id (BT-31)"},
@@ -206,13 +228,14 @@ static const struct option options[] = {
 const struct command import_command = {
     .name = "import",
     .summary = "turns e-invoices into events",
-    .usage = "einvoice FILE...",
+    .usage = "einvoice FILE... | rules",
     .description = "Each FILE is an e-invoice by EN 16931, in UBL 2.1 (Invoice, CreditNote) or UN/CEFACT CII D16B. It is checked by the\n"
                    "standard's business rules; one that breaks any is refused with the rule, the line and what was found, and nothing is\n"
                    "sent. A good one becomes an event of invoice.events: received, or credit_note. docs/einvoice.md says which term goes\n"
-                   "into which field. The same file imported again is the same event, which the processor knows as a duplicate.",
+                   "into which field. The same file imported again is the same event, which the processor knows as a duplicate.\n"
+                   "rules lists the rules that are asked.",
     .words = words,
-    .words_minimum = 2,
+    .words_minimum = 1,
     .words_maximum = WORDS_MAXIMUM,
     .default_format = "table",
     .options = options,

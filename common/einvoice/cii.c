@@ -68,7 +68,7 @@ static struct einvoice_allowances read_allowances(struct reading *reading, const
         list.count++;
         item->amount = read_amount(reading, xml_child(node, "ram:ActualAmount"), of_document ? "BT-92/BT-99" : "BT-136/BT-141");
         item->base = read_amount(reading, xml_child(node, "ram:BasisAmount"), of_document ? "BT-93/BT-100" : "BT-137/BT-142");
-        item->tax = read_tax(reading, xml_child(node, "ram:CategoryTradeTax"), "BT-96/BT-103");
+        item->tax = read_tax(reading, read_only(reading, node, "ram:CategoryTradeTax", "BT-95/BT-102"), "BT-96/BT-103");
         item->reason = read_text(reading, xml_child(node, "ram:Reason"));
         item->reason_code = read_text(reading, xml_child(node, "ram:ReasonCode"));
     }
@@ -86,7 +86,7 @@ static void read_line(struct reading *reading, const xmlNode *node, struct einvo
     line->price = read_number(reading, xml_find(agreement, "ram:NetPriceProductTradePrice/ram:ChargeAmount"), "BT-146", 4, "currencyID", true);
     line->gross_price = read_number(reading, xml_find(agreement, "ram:GrossPriceProductTradePrice/ram:ChargeAmount"), "BT-148", 4, "currencyID", true);
     line->period = read_period(reading, xml_child(settlement, "ram:BillingSpecifiedPeriod"), "BT-134", "BT-135");
-    line->tax = read_tax(reading, xml_child(settlement, "ram:ApplicableTradeTax"), "BT-152");
+    line->tax = read_tax(reading, read_only(reading, settlement, "ram:ApplicableTradeTax", "BT-151"), "BT-152");
     line->tax_count = xml_count(settlement, "ram:ApplicableTradeTax");
     line->allowances = read_allowances(reading, settlement, false);
 }
@@ -153,14 +153,16 @@ static void read_references(struct reading *reading, const xmlNode *settlement) 
 
 void read_cii(struct reading *reading, const xmlNode *root) {
     struct einvoice *invoice = reading->invoice;
-    const xmlNode *document = xml_child(root, "rsm:ExchangedDocument"), *transaction = xml_child(root, "rsm:SupplyChainTradeTransaction");
-    const xmlNode *agreement = xml_child(transaction, "ram:ApplicableHeaderTradeAgreement"), *delivery = xml_child(transaction, "ram:ApplicableHeaderTradeDelivery");
-    const xmlNode *settlement = xml_child(transaction, "ram:ApplicableHeaderTradeSettlement");
+    const xmlNode *document = read_only(reading, root, "rsm:ExchangedDocument", "BT-1");
+    const xmlNode *transaction = read_only(reading, root, "rsm:SupplyChainTradeTransaction", "BG-25");
+    const xmlNode *agreement = read_only(reading, transaction, "ram:ApplicableHeaderTradeAgreement", "BG-4");
+    const xmlNode *delivery = read_only(reading, transaction, "ram:ApplicableHeaderTradeDelivery", "BG-13");
+    const xmlNode *settlement = read_only(reading, transaction, "ram:ApplicableHeaderTradeSettlement", "BG-22");
     invoice->specification = read_text(reading, xml_find(root, "rsm:ExchangedDocumentContext/ram:GuidelineSpecifiedDocumentContextParameter/ram:ID"));
-    invoice->number = read_text(reading, xml_child(document, "ram:ID"));
-    invoice->type_code = read_text(reading, xml_child(document, "ram:TypeCode"));
+    invoice->number = read_text(reading, read_only(reading, document, "ram:ID", "BT-1"));
+    invoice->type_code = read_text(reading, read_only(reading, document, "ram:TypeCode", "BT-3"));
     invoice->issued = read_102(reading, xml_child(document, "ram:IssueDateTime"), "BT-2");
-    invoice->currency = read_text(reading, xml_child(settlement, "ram:InvoiceCurrencyCode"));
+    invoice->currency = read_text(reading, read_only(reading, settlement, "ram:InvoiceCurrencyCode", "BT-5"));
     invoice->tax_currency = read_text(reading, xml_child(settlement, "ram:TaxCurrencyCode"));
     invoice->tax_point.date = DATE_NONE;
     invoice->due = read_102(reading, xml_find(settlement, "ram:SpecifiedTradePaymentTerms/ram:DueDateDateTime"), "BT-9");
@@ -170,12 +172,12 @@ void read_cii(struct reading *reading, const xmlNode *root) {
     invoice->deliver_country = read_text(reading, xml_find(delivery, "ram:ShipToTradeParty/ram:PostalTradeAddress/ram:CountryID"));
     invoice->period = read_period(reading, xml_child(settlement, "ram:BillingSpecifiedPeriod"), "BT-73", "BT-74");
     invoice->period_said = invoice->period.start.text.given || invoice->period.end.text.given;
-    invoice->seller = read_party(reading, xml_child(agreement, "ram:SellerTradeParty"));
+    invoice->seller = read_party(reading, read_only(reading, agreement, "ram:SellerTradeParty", "BG-4"));
     invoice->buyer = read_party(reading, xml_child(agreement, "ram:BuyerTradeParty"));
     invoice->representative = read_party(reading, xml_child(agreement, "ram:SellerTaxRepresentativeTradeParty"));
     read_references(reading, settlement);
     invoice->allowances = read_allowances(reading, settlement, true);
     read_breakdowns(reading, settlement);
-    read_totals(reading, xml_child(settlement, "ram:SpecifiedTradeSettlementHeaderMonetarySummation"));
+    read_totals(reading, read_only(reading, settlement, "ram:SpecifiedTradeSettlementHeaderMonetarySummation", "BG-22"));
     read_lines(reading, transaction);
 }

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/ledger/money.h"
 #include "common/platform/buffer.h"
@@ -127,9 +128,16 @@ static bool take_totals(struct mapping *mapping) {
     return true;
 }
 
+/* Where a sender must name an order and there is none it writes NA (Peppol BIS Billing 3.0 asks for that) or n/a. */
+static struct slice order_of(const struct einvoice *invoice) {
+    struct slice order = invoice->order.text;
+    bool none = (order.length == 2 && strncasecmp(order.data, "NA", 2) == 0) || (order.length == 3 && strncasecmp(order.data, "N/A", 3) == 0);
+    return none ? SLICE("") : order;
+}
+
 static bool take_line(struct mapping *mapping, const struct einvoice_line *from, struct invoice_line *line) {
     line->line = from->id.text;
-    line->order = mapping->invoice->order.text;
+    line->order = order_of(mapping->invoice);
     line->order_line = line->order.length ? from->order_line.text : SLICE("");
     if (!line->order.length) line->category = mapping->target->category;
     if (!einvoice_is_number(&from->quantity)) return error_set(mapping->error, "line %d: BT-129: a quantity is expected here", from->line);

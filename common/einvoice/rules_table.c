@@ -59,8 +59,11 @@ static bool has_one_category(struct asked *asked) {
     return asked->cii || count == 1 || detail(asked, "it has %zu", count);
 }
 
+/* In CII a beginning or an end may be there without a date in it: then nothing can be said of their order. */
 static bool ends_after_start(struct asked *asked) {
     const struct einvoice_period *period = asked->object;
+    bool both = period->start.text.given && period->end.text.given;
+    if (asked->cii && both && (!einvoice_filled(&period->start.text) || !einvoice_filled(&period->end.text))) return detail(asked, "one of them is no date");
     if (period->start.date == DATE_NONE || period->end.date == DATE_NONE || period->end.date >= period->start.date) return true;
     return detail(asked, "it begins " SLICE_FORMAT " and ends " SLICE_FORMAT, SLICE_ARGUMENT(period->start.text.text), SLICE_ARGUMENT(period->end.text.text));
 }
@@ -110,7 +113,7 @@ static bool has_breakdown_rate(struct asked *asked) {
 
 static bool has_accounting_tax(struct asked *asked) {
     const struct einvoice *invoice = asked->invoice;
-    if (!invoice->tax_currency.given) return true;
+    if (!invoice->tax_currency.given || (asked->cii && !invoice->totals_given)) return true;
     if (asked->cii && slice_equal(invoice->tax_currency.text, invoice->currency.text)) return false;
     for (size_t i = 0; i < invoice->tax_totals.count; i++) {
         const struct einvoice_number *amount = &invoice->tax_totals.items[i].amount;

@@ -157,11 +157,11 @@ static bool same_rate(const struct einvoice_number *a, const struct einvoice_num
     return einvoice_is_number(a) && einvoice_is_number(b) && a->value == b->value;
 }
 
-/* What lines, charges and allowances of the category add up to; uses: how many there were. */
+/* What lines, charges and allowances of the category add up to, in CII each of the three rounded; uses: how many there were. */
 static struct sum sum_of_uses(const struct examined *examined, const struct einvoice_breakdown *breakdown, size_t *uses) {
     const struct einvoice *invoice = examined->asked.invoice;
     const struct einvoice_number *rate = examined->category->by_rate ? &breakdown->tax.rate : NULL;
-    struct sum sum = {0, true};
+    struct sum sum = {0, true}, charges = {0, true}, deductions = {0, true};
     *uses = 0;
     for (size_t i = 0; i < invoice->lines.count; i++) {
         const struct einvoice_line *line = &invoice->lines.items[i];
@@ -172,10 +172,11 @@ static struct sum sum_of_uses(const struct examined *examined, const struct einv
     for (size_t i = 0; i < invoice->allowances.count; i++) {
         const struct einvoice_allowance *allowance = &invoice->allowances.items[i];
         if (!is_of(&allowance->tax, examined->category) || (rate && !same_rate(&allowance->tax.rate, rate))) continue;
-        sum_add(&sum, &allowance->amount, allowance->charge ? 1 : -1);
+        sum_add(allowance->charge ? &charges : &deductions, &allowance->amount, 1);
         ++*uses;
     }
-    return sum;
+    if (examined->asked.cii) return (struct sum){round_to_cents(sum.e4) + round_to_cents(charges.e4) - round_to_cents(deductions.e4), sum.known && charges.known && deductions.known};
+    return (struct sum){sum.e4 + charges.e4 - deductions.e4, sum.known && charges.known && deductions.known};
 }
 
 /* Tolerance as published: UBL less than one unit where there are rates, else exactly; CII the other way round, but O exactly. */
@@ -190,7 +191,6 @@ static bool taxable_fits(struct examined *examined, const struct einvoice_breakd
     if (category->by_rate && !einvoice_is_number(&breakdown->tax.rate)) return true; /* no rate to add up for: BR-48 */
     if (!sum.known || (taxable->given && taxable->reading != DECIMAL_READ)) return true;
     bool something = cii || (category->rules[0] == 'S' ? uses > 0 : invoice->lines.count > 0);
-    if (cii) sum.e4 = round_to_cents(sum.e4);
     __int128 difference = taxable->given ? taxable->value - sum.e4 : 0;
     if (difference < 0) difference = -difference;
     if (taxable->given && something && (near ? difference < 10000 : difference == 0)) return true;
@@ -238,8 +238,9 @@ static bool has_breakdown_of(const struct einvoice *invoice, const char *code) {
     return false;
 }
 
+/* In UBL a VAT category without its code is another one too. */
 static bool is_other(const struct examined *examined, const struct einvoice_tax *tax) {
-    return tax->given && (examined->asked.cii || tax->vat) && tax->category.given && !slice_equal(tax->category.text, SLICE("O"));
+    return (examined->asked.cii ? tax->category.given : tax->vat) && !slice_equal(tax->category.text, SLICE("O"));
 }
 
 /* CII asks 11 and 12 both of breakdowns and lines, 13 and 14 both of allowances and charges. */

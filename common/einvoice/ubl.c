@@ -59,7 +59,7 @@ static struct einvoice_allowances read_allowances(struct reading *reading, const
         list.count++;
         item->amount = read_amount(reading, xml_child(node, "cbc:Amount"), of_document ? "BT-92/BT-99" : "BT-136/BT-141");
         item->base = read_amount(reading, xml_child(node, "cbc:BaseAmount"), of_document ? "BT-93/BT-100" : "BT-137/BT-142");
-        item->tax = read_tax(reading, xml_child(node, "cac:TaxCategory"), "BT-96/BT-103");
+        item->tax = read_tax(reading, read_only(reading, node, "cac:TaxCategory", "BT-95/BT-102"), "BT-96/BT-103");
         item->reason = read_text(reading, xml_child(node, "cbc:AllowanceChargeReason"));
         item->reason_code = read_text(reading, xml_child(node, "cbc:AllowanceChargeReasonCode"));
     }
@@ -106,7 +106,7 @@ static void read_tax_totals(struct reading *reading, const xmlNode *root) {
             breakdown->total = total;
             breakdown->taxable = read_amount(reading, xml_child(part, "cbc:TaxableAmount"), "BT-116");
             breakdown->amount = read_amount(reading, xml_child(part, "cbc:TaxAmount"), "BT-117");
-            breakdown->tax = read_tax(reading, xml_child(part, "cac:TaxCategory"), "BT-119");
+            breakdown->tax = read_tax(reading, read_only(reading, part, "cac:TaxCategory", "BT-118"), "BT-119");
         }
     }
 }
@@ -142,9 +142,9 @@ void read_ubl(struct reading *reading, const xmlNode *root) {
     struct einvoice *invoice = reading->invoice;
     bool credit = invoice->syntax == EINVOICE_UBL_CREDIT_NOTE;
     invoice->specification = read_text(reading, xml_child(root, "cbc:CustomizationID"));
-    invoice->number = read_text(reading, xml_child(root, "cbc:ID"));
-    invoice->type_code = read_text(reading, xml_child(root, credit ? "cbc:CreditNoteTypeCode" : "cbc:InvoiceTypeCode"));
-    invoice->currency = read_text(reading, xml_child(root, "cbc:DocumentCurrencyCode"));
+    invoice->number = read_text(reading, read_only(reading, root, "cbc:ID", "BT-1"));
+    invoice->type_code = read_text(reading, read_only(reading, root, credit ? "cbc:CreditNoteTypeCode" : "cbc:InvoiceTypeCode", "BT-3"));
+    invoice->currency = read_text(reading, read_only(reading, root, "cbc:DocumentCurrencyCode", "BT-5"));
     invoice->tax_currency = read_text(reading, xml_child(root, "cbc:TaxCurrencyCode"));
     invoice->issued = read_date(reading, xml_child(root, "cbc:IssueDate"), "BT-2", false);
     invoice->tax_point = read_date(reading, xml_child(root, "cbc:TaxPointDate"), "BT-7", false);
@@ -157,12 +157,13 @@ void read_ubl(struct reading *reading, const xmlNode *root) {
     invoice->period = read_period(reading, period, "BT-73", "BT-74");
     invoice->tax_point_code = read_text(reading, xml_child(period, "cbc:DescriptionCode"));
     invoice->period_said = invoice->period.start.text.given || invoice->period.end.text.given || invoice->tax_point_code.given;
-    invoice->seller = read_party(reading, xml_find(root, "cac:AccountingSupplierParty/cac:Party"), "cac:PartyLegalEntity/cbc:RegistrationName");
+    invoice->seller = read_party(reading, xml_child(read_only(reading, root, "cac:AccountingSupplierParty", "BG-4"), "cac:Party"), "cac:PartyLegalEntity/cbc:RegistrationName");
+    invoice->seller.given = xml_child(root, "cac:AccountingSupplierParty") != NULL;
     invoice->buyer = read_party(reading, xml_find(root, "cac:AccountingCustomerParty/cac:Party"), "cac:PartyLegalEntity/cbc:RegistrationName");
     invoice->representative = read_party(reading, xml_child(root, "cac:TaxRepresentativeParty"), "cac:PartyName/cbc:Name");
     read_references(reading, root);
     invoice->allowances = read_allowances(reading, root, true);
     read_tax_totals(reading, root);
-    read_totals(reading, xml_child(root, "cac:LegalMonetaryTotal"));
+    read_totals(reading, read_only(reading, root, "cac:LegalMonetaryTotal", "BG-22"));
     read_lines(reading, root);
 }

@@ -82,6 +82,12 @@ static const xmlNode *from(const xmlNode *node, const char *name) {
 const xmlNode *xml_child(const xmlNode *node, const char *name) { return node ? from(node->children, name) : NULL; }
 const xmlNode *xml_next(const xmlNode *node, const char *name) { return from(node->next, name); }
 
+bool xml_repeats(const xmlNode *node) {
+    for (const xmlNode *other = node->next; other; other = other->next)
+        if (other->type == XML_ELEMENT_NODE && other->ns && node->ns && xmlStrEqual(other->name, node->name) && xmlStrEqual(other->ns->href, node->ns->href)) return true;
+    return false;
+}
+
 size_t xml_count(const xmlNode *node, const char *name) {
     size_t count = 0;
     for (const xmlNode *child = xml_child(node, name); child; child = xml_next(child, name)) count++;
@@ -149,6 +155,14 @@ void read_fault(struct reading *reading, const char *term, int line, struct slic
     if (invoice->fault_count < EINVOICE_FAULTS_MAXIMUM) invoice->faults[invoice->fault_count++] = (struct einvoice_fault){term, line, found, why};
 }
 
+static const char twice[] = "is there twice; once is expected";
+
+const xmlNode *read_only(struct reading *reading, const xmlNode *node, const char *name, const char *term) {
+    const xmlNode *found = xml_child(node, name);
+    if (found && xml_repeats(found)) read_fault(reading, term, xml_line(found), slice_of((const char *)found->name), twice);
+    return found;
+}
+
 /* xs:decimal allows ".5" and "5.", which decimal_parse does not: a zero takes the missing place. */
 static enum decimal_reading parse_decimal(struct slice text, int scale, int64_t *value) {
     char full[64];
@@ -163,6 +177,8 @@ struct einvoice_number read_number(struct reading *reading, const xmlNode *node,
     struct einvoice_text text = read_text(reading, node), extra = attribute ? read_attribute(reading, node, attribute) : (struct einvoice_text){.given = false};
     struct einvoice_number number = {.text = text.text, .attribute = extra.text, .attribute_given = extra.given, .line = text.line, .given = text.given};
     if (!number.given) return number;
+    /* CII has the VAT total in each currency under one name; BR-CO-15 counts those. */
+    if (xml_repeats(node) && strcmp((const char *)node->name, "TaxTotalAmount") != 0) read_fault(reading, term, number.line, text.text, twice);
     const char *point = memchr(text.text.data, '.', text.text.length);
     number.digits = point ? (int)(text.text.data + text.text.length - point - 1) : 0;
     number.reading = parse_decimal(text.text, scale, &number.value);
@@ -188,6 +204,7 @@ struct einvoice_date read_date(struct reading *reading, const xmlNode *node, con
     struct slice text = date.text.text;
     char full[DATE_TEXT_SIZE] = "";
     if (!date.text.given || !text.length) return date;
+    if (xml_repeats(node)) read_fault(reading, term, date.text.line, text, twice);
     if (compact && text.length == 8) {
         snprintf(full, sizeof full, "%.4s-%.2s-%.2s", text.data, text.data + 4, text.data + 6);
         text = slice_of(full);
