@@ -55,7 +55,10 @@ xmlDoc *xml_parse(struct slice bytes, struct error *error) {
     parser->_private = &guard;
     parser->sax->internalSubset = refuse_doctype;
     parser->sax->error = parser->sax->warning = say_nothing;
+    /* Some of its errors (encodings) go past the parser's own handlers to standard error. */
+    xmlSetGenericErrorFunc(NULL, say_nothing);
     xmlParseDocument(parser);
+    xmlSetGenericErrorFunc(NULL, NULL);
     xmlDoc *document = parser->wellFormed && !guard.doctype && parser->myDoc && xmlDocGetRootElement(parser->myDoc) ? parser->myDoc : NULL;
     if (guard.doctype) error_set(error, "it has a DOCTYPE, which no e-invoice has and which is how XML attacks its reader; nothing of it was read");
     else if (!document) parse_error(parser, error);

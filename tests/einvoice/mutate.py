@@ -113,7 +113,27 @@ def double(rng, root):
     return f"{name(element)} doubled"
 
 
-MUTATIONS = [(change_amount, 8), (drop, 6), (change_category, 4), (double, 2), (change_rate, 3), (empty_text, 2), (drop_attribute, 1), (change_type, 1), (change_currency, 1)]
+REGISTRATIONS = {"PartyTaxScheme", "SpecifiedTaxRegistration", "PartyLegalEntity", "SpecifiedLegalOrganization", "Delivery", "InvoicePeriod", "ShipToTradeParty",
+                 "ActualDeliverySupplyChainEvent", "BillingSpecifiedPeriod", "TaxExemptionReason", "ExemptionReason"}
+
+
+def change_registration(rng, root):
+    """Another category for all, or for one, and some of what the categories ask for taken away."""
+    what = change_category(rng, root) or "no category"
+    for rate in root.iter():
+        if name(rate) in RATES and rng.random() < 0.5:
+            rate.text = "0"
+    for parent, element in elements(root):
+        if name(element) in REGISTRATIONS and element in list(parent) and rng.random() < 0.4:
+            parent.remove(element)
+            what += f", without {name(element)}"
+    for element in root.iter():
+        if element.get("schemeID") in ("VA", "FC") and rng.random() < 0.3:
+            element.set("schemeID", "VA" if element.get("schemeID") == "FC" else "FC")
+    return what
+
+
+MUTATIONS = [(change_registration, 5), (change_amount, 8), (drop, 6), (change_category, 4), (double, 2), (change_rate, 3), (empty_text, 2), (drop_attribute, 1), (change_type, 1), (change_currency, 1)]
 
 
 def mutants(path, seed, count):
