@@ -56,6 +56,7 @@ static bool find_supplier(const struct import *import, struct slice *supplier, s
     const char *given = option_text(import->invocation, "supplier", NULL);
     const struct einvoice_party *seller = &import->invoice->seller;
     const struct einvoice_text *id = einvoice_filled(&seller->vat_id) ? &seller->vat_id : &seller->tax_id;
+    const char *term = einvoice_filled(&seller->vat_id) ? "BT-31" : "BT-32";
     size_t count;
     if (given) {
         *supplier = slice_of(given);
@@ -67,10 +68,10 @@ static bool find_supplier(const struct import *import, struct slice *supplier, s
     *supplier = import_supplier_by_tax_id(&import->masters, id->text, &count);
     if (count == 1) return true;
     if (!count)
-        return error_set(error, "line %d: no supplier has the tax id " SLICE_FORMAT " (BT-31); put it into master.suppliers, or name the supplier with --supplier", id->line,
-                         SLICE_ARGUMENT(id->text));
-    return error_set(error, "line %d: %zu suppliers have the tax id " SLICE_FORMAT " (BT-31), " SLICE_FORMAT " is one; name the right one with --supplier", id->line, count,
-                     SLICE_ARGUMENT(id->text), SLICE_ARGUMENT(*supplier));
+        return error_set(error, "line %d: no supplier has the tax id " SLICE_FORMAT " (%s); put it into master.suppliers, or name the supplier with --supplier", id->line,
+                         SLICE_ARGUMENT(id->text), term);
+    return error_set(error, "line %d: %zu suppliers have the tax id " SLICE_FORMAT " (%s), " SLICE_FORMAT " is one; name the right one with --supplier", id->line,
+                     count, SLICE_ARGUMENT(id->text), term, SLICE_ARGUMENT(*supplier));
 }
 
 static struct slice tax_code_of(void *context, struct slice category, const int64_t *rate_e4, int32_t date) {
@@ -125,7 +126,8 @@ static bool take_file(struct import *import, const char *path, struct error *err
 }
 
 static bool send_events(struct import *import, struct error *error) {
-    if (import->dry_run) return fwrite(import->events.data, 1, import->events.length, stdout) == import->events.length || error_set(error, "standard output cannot be written");
+    const struct buffer *lines = &import->events;
+    if (import->dry_run) return fwrite(lines->data, 1, lines->length, stdout) == lines->length || error_set(error, "standard output cannot be written");
     struct feed_result result = {0};
     const struct feed_options options = {.topic = topic_name, .path = "the invoices", .text = buffer_slice(&import->events),
                                          .declared = topic_list_find(&import->list, topic_name), .partition = RD_KAFKA_PARTITION_UA};
@@ -157,7 +159,8 @@ static bool conclude(struct import *import, struct error *error) {
 
 static bool run(struct import *import, struct error *error) {
     static const struct table_column found[] = {{"file", false}, {"line", true}, {"rule", false}, {"severity", false}, {"message", false}};
-    static const struct table_column made[] = {{"file", false}, {"document", false}, {"kind", false}, {"supplier", false}, {"currency", false}, {"total", true}, {"lines", true}};
+    static const struct table_column made[] = {{"file", false},     {"document", false}, {"kind", false}, {"supplier", false},
+                                               {"currency", false}, {"total", true},     {"lines", true}};
     import->table = import->check ? table_new(found, sizeof found / sizeof *found) : table_new(made, sizeof made / sizeof *made);
     import->invoice = malloc(sizeof *import->invoice);
     import->findings = malloc(sizeof *import->findings);

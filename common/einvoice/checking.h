@@ -35,6 +35,8 @@ extern const struct rule rules_table[];             /* id NULL behind the last *
 
 /* Says what was found and expected; for `return detail(...)`: always false. */
 bool detail(struct asked *asked, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* There, but FORMAT speaks of it: the other rules then say nothing. */
+static inline bool is_unreadable(const struct einvoice_number *number) { return number->given && number->reading != DECIMAL_READ; }
 enum { NUMBER_TEXT_SIZE = 64 };
 /* An amount, or "nothing" when there is none. */
 const char *number_text(const struct einvoice_number *number, char text[NUMBER_TEXT_SIZE]);

@@ -11,7 +11,7 @@ static bool same_number(const struct einvoice_number *number, __int128 e4) { ret
 static bool compare(struct asked *asked, const struct einvoice_number *found, struct sum expected, const char *term) {
     char one[NUMBER_TEXT_SIZE], other[NUMBER_TEXT_SIZE];
     if (found->line) asked->line = found->line;
-    if (!expected.known || (found->given && found->reading != DECIMAL_READ) || same_number(found, expected.e4)) return true;
+    if (!expected.known || is_unreadable(found) || same_number(found, expected.e4)) return true;
     return detail(asked, "%s is %s, expected %s", term, number_text(found, one), sum_text(expected.e4, other));
 }
 
@@ -250,8 +250,7 @@ static bool tax_fits_rate(struct asked *asked) {
     const struct einvoice_number *rate = &breakdown->tax.rate, *amount = &breakdown->amount;
     char one[NUMBER_TEXT_SIZE], other[NUMBER_TEXT_SIZE], third[NUMBER_TEXT_SIZE];
     bool rated = breakdown->tax.vat && rate->given;
-    if ((rated && rate->reading != DECIMAL_READ) || (amount->given && amount->reading != DECIMAL_READ) || (breakdown->taxable.given && breakdown->taxable.reading != DECIMAL_READ))
-        return true;
+    if ((rated && is_unreadable(rate)) || is_unreadable(amount) || is_unreadable(&breakdown->taxable)) return true;
     bool rate_is_zero = !rated || floor_divide(rate->value + 5000, 10000) == 0;
     bool amount_is_zero = amount->given && floor_divide((__int128)amount->value + 5000, 10000) == 0;
     if (rate_is_zero ? amount_is_zero : tax_is_near(&breakdown->taxable, rate, amount, asked->cii)) return true;

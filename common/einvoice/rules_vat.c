@@ -120,7 +120,7 @@ static bool is_registered(const struct examined *examined) {
 }
 
 static bool rate_fits(const struct examined *examined, const struct einvoice_number *rate) {
-    if (rate->given && rate->reading != DECIMAL_READ) return true; /* FORMAT speaks */
+    if (is_unreadable(rate)) return true;
     switch (examined->category->rate) {
     case RATE_ABOVE_ZERO: return rate->given && rate->value > 0;
     /* In CII the published condition for L is above zero; the rule says 0 or above. */
@@ -175,8 +175,9 @@ static struct sum sum_of_uses(const struct examined *examined, const struct einv
         sum_add(allowance->charge ? &charges : &deductions, &allowance->amount, 1);
         ++*uses;
     }
-    if (examined->asked.cii) return (struct sum){round_to_cents(sum.e4) + round_to_cents(charges.e4) - round_to_cents(deductions.e4), sum.known && charges.known && deductions.known};
-    return (struct sum){sum.e4 + charges.e4 - deductions.e4, sum.known && charges.known && deductions.known};
+    bool known = sum.known && charges.known && deductions.known;
+    if (!examined->asked.cii) return (struct sum){sum.e4 + charges.e4 - deductions.e4, known};
+    return (struct sum){round_to_cents(sum.e4) + round_to_cents(charges.e4) - round_to_cents(deductions.e4), known};
 }
 
 /* Tolerance as published: UBL less than one unit where there are rates, else exactly; CII the other way round, but O exactly. */
@@ -189,7 +190,7 @@ static bool taxable_fits(struct examined *examined, const struct einvoice_breakd
     struct sum sum = sum_of_uses(examined, breakdown, &uses);
     const struct einvoice_number *taxable = &breakdown->taxable;
     if (category->by_rate && !einvoice_is_number(&breakdown->tax.rate)) return true; /* no rate to add up for: BR-48 */
-    if (!sum.known || (taxable->given && taxable->reading != DECIMAL_READ)) return true;
+    if (!sum.known || is_unreadable(taxable)) return true;
     bool something = cii || (category->rules[0] == 'S' ? uses > 0 : invoice->lines.count > 0);
     __int128 difference = taxable->given ? taxable->value - sum.e4 : 0;
     if (difference < 0) difference = -difference;
@@ -200,11 +201,9 @@ static bool taxable_fits(struct examined *examined, const struct einvoice_breakd
 static bool tax_fits(struct examined *examined, const struct einvoice_breakdown *breakdown) {
     const struct einvoice_number *amount = &breakdown->amount, *taxable = &breakdown->taxable, *rate = &breakdown->tax.rate;
     char one[NUMBER_TEXT_SIZE], other[NUMBER_TEXT_SIZE], third[NUMBER_TEXT_SIZE];
-    if ((amount->given && amount->reading != DECIMAL_READ) || (taxable->given && taxable->reading != DECIMAL_READ) || (rate->given && rate->reading != DECIMAL_READ))
-        return true;
-    if (!examined->category->by_rate) {
-        return (amount->given && amount->value == 0) || detail(&examined->asked, "category %s: BT-117 is %s, expected 0", examined->category->code, number_text(amount, one));
-    }
+    if (is_unreadable(amount) || is_unreadable(taxable) || is_unreadable(rate)) return true;
+    if (!examined->category->by_rate && amount->given && amount->value == 0) return true;
+    if (!examined->category->by_rate) return detail(&examined->asked, "category %s: BT-117 is %s, expected 0", examined->category->code, number_text(amount, one));
     /* CII publishes nothing for L and M here: BR-CO-17 is the same. */
     if (examined->asked.cii && examined->category->rules[0] == 'A') return true;
     if (tax_is_near(taxable, rate, amount, false)) return true;
@@ -262,7 +261,8 @@ static void check_mixture(struct examined *examined) {
 static void check_own(struct examined *examined) {
     const struct einvoice *invoice = examined->asked.invoice;
     if (has_breakdown_of(invoice, "K")) {
-        bool delivered = invoice->delivered.text.text.length > 1 || invoice->period_said, country = examined->asked.cii ? invoice->deliver_country.given : invoice->deliver_country.text.length > 1;
+        bool delivered = invoice->delivered.text.text.length > 1 || invoice->period_said;
+        bool country = examined->asked.cii ? invoice->deliver_country.given : invoice->deliver_country.text.length > 1;
         if (!delivered) own_rule(examined, 0, invoice->line);
         if (!country) own_rule(examined, 1, invoice->line);
     }

@@ -157,8 +157,9 @@ void read_ubl(struct reading *reading, const xmlNode *root) {
     invoice->period = read_period(reading, period, "BT-73", "BT-74");
     invoice->tax_point_code = read_text(reading, xml_child(period, "cbc:DescriptionCode"));
     invoice->period_said = invoice->period.start.text.given || invoice->period.end.text.given || invoice->tax_point_code.given;
-    invoice->seller = read_party(reading, xml_child(read_only(reading, root, "cac:AccountingSupplierParty", "BG-4"), "cac:Party"), "cac:PartyLegalEntity/cbc:RegistrationName");
-    invoice->seller.given = xml_child(root, "cac:AccountingSupplierParty") != NULL;
+    const xmlNode *seller = read_only(reading, root, "cac:AccountingSupplierParty", "BG-4");
+    invoice->seller = read_party(reading, xml_child(seller, "cac:Party"), "cac:PartyLegalEntity/cbc:RegistrationName");
+    invoice->seller.given = seller != NULL;
     invoice->buyer = read_party(reading, xml_find(root, "cac:AccountingCustomerParty/cac:Party"), "cac:PartyLegalEntity/cbc:RegistrationName");
     invoice->representative = read_party(reading, xml_child(root, "cac:TaxRepresentativeParty"), "cac:PartyName/cbc:Name");
     read_references(reading, root);

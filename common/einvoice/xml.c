@@ -188,7 +188,7 @@ struct einvoice_number read_number(struct reading *reading, const xmlNode *node,
     if (number.reading == DECIMAL_NOT_A_NUMBER) read_fault(reading, term, number.line, text.text, "is no number; digits with a point are expected, such as 1234.50");
     else if (number.reading == DECIMAL_TOO_LARGE) read_fault(reading, term, number.line, text.text, "is larger than any amount that is kept");
     else if (number.reading == DECIMAL_TOO_PRECISE && !loose)
-        read_fault(reading, term, number.line, text.text, scale == 6 ? "has more than 6 digits behind the point and would lose some" : "has more than 4 digits behind the point and would lose some");
+        read_fault(reading, term, number.line, text.text, scale == 6 ? "has more than 6 digits behind the point" : "has more than 4 digits behind the point");
     return number;
 }
 

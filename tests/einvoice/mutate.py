@@ -133,7 +133,8 @@ def change_registration(rng, root):
     return what
 
 
-MUTATIONS = [(change_registration, 5), (change_amount, 8), (drop, 6), (change_category, 4), (double, 2), (change_rate, 3), (empty_text, 2), (drop_attribute, 1), (change_type, 1), (change_currency, 1)]
+MUTATIONS = [(change_amount, 8), (drop, 6), (change_registration, 5), (change_category, 4), (change_rate, 3), (double, 2), (empty_text, 2), (drop_attribute, 1),
+             (change_type, 1), (change_currency, 1)]
 
 
 def mutants(path, seed, count):
