@@ -1,8 +1,9 @@
 /* rules: the business rules of EN 16931-1 over what was read.
  *
  * Source: EN 16931-1:2017, 6.4, in the form that CEN/TC 434 publishes as validation artefacts, release 1.3.16
- * (https://github.com/ConnectingEurope/eInvoicing-EN16931, EUPL 1.2; conditions written anew here, no text or code taken). Where the two syntaxes are checked
- * with different tolerances, each is checked as published for its syntax; docs/einvoice.md says which, and where we are stricter.
+ * (https://github.com/ConnectingEurope/eInvoicing-EN16931, EUPL 1.2). Conditions and words are written anew here; which codes of UNTDID 1001, UNCL 5305 and
+ * ISO 3166 count is as listed there. Where the two syntaxes are checked with different tolerances, each is checked as published for its syntax;
+ * docs/einvoice.md says which, and where we are stricter.
  *
  * A rule is a row of a table: what it is asked of (scope), what must hold, and what it says to a person. */
 #ifndef KONTOR_EINVOICE_RULES_H
