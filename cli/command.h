@@ -12,7 +12,7 @@
 #include "common/platform/error.h"
 
 enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum { OPTIONS_MAXIMUM = 16, WORDS_MAXIMUM = 4 };
+enum { OPTIONS_MAXIMUM = 16, WORDS_MAXIMUM = 1024 };
 
 enum option_kind {
     OPTION_FLAG,        /* stands alone */

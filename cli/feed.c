@@ -186,11 +186,16 @@ static void close_feed(struct feed *feed) {
     lines_close(&feed->lines);
 }
 
+static bool open_lines(struct feed *feed, struct error *error) {
+    const struct feed_options *options = feed->options;
+    return options->text.data ? lines_open_text(&feed->lines, options->text, options->path, error) : lines_open(&feed->lines, options->path, error);
+}
+
 bool feed_run(const struct connection *connection, const struct feed_options *options, struct feed_result *result, struct error *error) {
     struct feed feed = {.events = {.role = "producer"}, .options = options, .result = result};
     struct error late;
     *result = (struct feed_result){0};
-    bool ok = lines_open(&feed.lines, options->path, error) && find_topic(connection, &feed, error) && choose_schema(connection, &feed, error);
+    bool ok = open_lines(&feed, error) && find_topic(connection, &feed, error) && choose_schema(connection, &feed, error);
     bool started = ok;
     ok = ok && send_lines(&feed, error);
     /* What was sent before a bad line is there: wait for it too. */

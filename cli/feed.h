@@ -6,10 +6,12 @@
 
 #include "cli/connection.h"
 #include "cli/topic_list.h"
+#include "common/platform/slice.h"
 
 struct feed_options {
     const char *topic;
     const char *path;           /* NULL: standard input */
+    struct slice text;          /* the lines themselves, in place of a file; path then only names them. data NULL: from path */
     const struct topic *declared; /* its row in the list of topics; NULL: not one of ours */
     bool raw;                   /* values are base64 and sent as they are */
     bool keep_going;            /* a bad line is told and counted, and the next one taken */

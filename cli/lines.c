@@ -23,6 +23,11 @@ bool lines_open(struct lines *lines, const char *path, struct error *error) {
     return true;
 }
 
+bool lines_open_text(struct lines *lines, struct slice text, const char *name, struct error *error) {
+    *lines = (struct lines){.name = name, .ended = true, .size = (int64_t)text.length};
+    return buffer_append(&lines->bytes, text.data, text.length) || error_set(error, "out of memory");
+}
+
 void lines_close(struct lines *lines) {
     if (lines->file) gzclose(lines->file);
     buffer_free(&lines->bytes);

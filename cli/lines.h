@@ -20,6 +20,8 @@ struct lines {
 
 /* path NULL or "-": standard input. */
 MUST_CHECK bool lines_open(struct lines *lines, const char *path, struct error *error);
+/* Lines that are in memory, which are copied. name: for messages. */
+MUST_CHECK bool lines_open_text(struct lines *lines, struct slice text, const char *name, struct error *error);
 void lines_close(struct lines *lines);
 
 enum lines_result { LINES_GIVEN, LINES_END, LINES_FAILED };
