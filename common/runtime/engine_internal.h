@@ -16,7 +16,7 @@
 /* Stores of the engine; the processor's first is STORE_FIRST on the wire, 0 in its declaration. */
 enum { STORE_ENGINE = 0, STORE_PARKED = 1, STORE_FIRST = 2, STORE_LIMIT = STORE_FIRST + STORES_MAXIMUM };
 enum { LAYOUT_KEY_SIZE = 8, LAYOUT_LIMIT = 256 };
-enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 16, EVENT_IDS_MAXIMUM = 256, MARKS_MAXIMUM = 64, STEP_SIZE = 64 };
+enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 128, EVENT_IDS_MAXIMUM = 256, MARKS_MAXIMUM = 64, STEP_SIZE = 64 };
 
 /* The day of a moment, in UTC, since 1970. */
 static inline int32_t utc_day(int64_t time_ms) {
