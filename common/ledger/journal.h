@@ -21,6 +21,7 @@ enum ledger_side { LEDGER_DEBIT, LEDGER_CREDIT };
 struct ledger_line {
     struct slice account, cost_centre, project, tax_code, partner, text;
     struct slice source_line;     /* line of the document that it comes from */
+    size_t place;                 /* of that line in the document, from 1; 0: of no single line */
     int64_t amount_e4;            /* in transaction currency */
     int64_t functional_e4;        /* in functional currency */
     enum ledger_side side;        /* set by journal_debit and journal_credit */

@@ -37,18 +37,22 @@ struct period_choice period_choose(struct decision *decision, const struct legal
 }
 
 void period_report(struct decision *decision, const struct legal_entity *entity, struct slice ledger, const struct period_choice *choice) {
+    period_report_of(decision, entity, ledger, choice, "posting_date");
+}
+
+void period_report_of(struct decision *decision, const struct legal_entity *entity, struct slice ledger, const struct period_choice *choice, const char *field) {
     const struct slice key = KEY(decision, entity->entity, ledger);
     switch (choice->answer) {
     case PERIOD_OPEN:
-        if (choice->moved) report(decision, REASON_PERIOD_MOVED, "posting_date", "");
+        if (choice->moved) report(decision, REASON_PERIOD_MOVED, field, "");
         break;
     case PERIOD_ABSENT:
-        if (!require(decision, MASTER_PERIODS, key, choice->date, REASON_PERIOD_UNKNOWN, "posting_date")) break;
-        wait_for_table(decision, REASON_PERIOD_UNKNOWN, "posting_date", MASTER_PERIODS, key, choice->date);
+        if (!require(decision, MASTER_PERIODS, key, choice->date, REASON_PERIOD_UNKNOWN, field)) break;
+        wait_for_table(decision, REASON_PERIOD_UNKNOWN, field, MASTER_PERIODS, key, choice->date);
         break;
-    case PERIOD_CLOSED: wait_for_table(decision, REASON_PERIOD_CLOSED, "posting_date", MASTER_PERIODS, key, choice->date); break;
+    case PERIOD_CLOSED: wait_for_table(decision, REASON_PERIOD_CLOSED, field, MASTER_PERIODS, key, choice->date); break;
     case PERIOD_SOFT_CLOSED:
-        report_as(decision, CLASS_HELD, REASON_PERIOD_CLOSED, "posting_date", "soft-closed, and " SLICE_FORMAT " may not post there",
+        report_as(decision, CLASS_HELD, REASON_PERIOD_CLOSED, field, "soft-closed, and " SLICE_FORMAT " may not post there",
                   SLICE_ARGUMENT(decision_envelope(decision)->source));
         break;
     case PERIOD_NOT_ASKED: break;

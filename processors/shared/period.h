@@ -32,4 +32,6 @@ enum period_policy {
 struct period_choice period_choose(struct decision *decision, const struct legal_entity *entity, struct slice ledger, int32_t date, enum period_policy policy);
 /* PERIOD_UNKNOWN, PERIOD_CLOSED (parked; held for a soft-closed one), or the note PERIOD_MOVED. */
 void period_report(struct decision *decision, const struct legal_entity *entity, struct slice ledger, const struct period_choice *choice);
+/* The same of another day than the posting date: field is the event's field that names it. */
+void period_report_of(struct decision *decision, const struct legal_entity *entity, struct slice ledger, const struct period_choice *choice, const char *field);
 #endif

@@ -94,6 +94,7 @@ static void lines_grow(struct posting *posting) {
     if (posting->count) memcpy(lines, posting->lines, posting->count * sizeof *lines);
     posting->lines = lines;
     posting->capacity = capacity;
+    if (!posting->rules) return;    /* outright: nothing is merged */
     posting->slot_count = capacity * 2;
     posting->slots = decision_alloc(posting->decision, posting->slot_count * sizeof *posting->slots);
     for (size_t i = 0; i < posting->count; i++) {
@@ -118,15 +119,19 @@ static bool line_net(struct posting *posting, const struct ledger_line *line) {
     return false;
 }
 
-/* Adds to the like line, or as a new one. A negative amount changes the side. */
+/* A negative amount changes the side. */
+static void line_turn(struct ledger_line *line) {
+    if (line->amount_e4 > 0 || (line->amount_e4 == 0 && line->functional_e4 >= 0)) return;
+    line->side = line->side == LEDGER_DEBIT ? LEDGER_CREDIT : LEDGER_DEBIT;
+    line->amount_e4 = -line->amount_e4;
+    line->functional_e4 = -line->functional_e4;
+}
+
+/* Adds to the like line, or as a new one. */
 static void line_merge(struct posting *posting, struct ledger_line line) {
     if (!line.amount_e4 && !line.functional_e4) return;
     posting->merged++;
-    if (line.amount_e4 < 0 || (line.amount_e4 == 0 && line.functional_e4 < 0)) {
-        line.side = line.side == LEDGER_DEBIT ? LEDGER_CREDIT : LEDGER_DEBIT;
-        line.amount_e4 = -line.amount_e4;
-        line.functional_e4 = -line.functional_e4;
-    }
+    line_turn(&line);
     if (posting->count == posting->capacity) lines_grow(posting);
     size_t at = line_hash(&line) & (posting->slot_count - 1);
     for (; posting->slots[at]; at = (at + 1) & (posting->slot_count - 1)) {
@@ -279,7 +284,13 @@ void posting_add(struct posting *posting, const struct posting_line *given) {
     if (!posting->rule_name.length) posting->rule_name = rule->name;
 }
 
-void posting_add_outright(struct posting *posting, struct ledger_line line) { line_merge(posting, line); }
+void posting_add_outright(struct posting *posting, struct ledger_line line) {
+    if (!line.amount_e4 && !line.functional_e4) return;
+    line_turn(&line);
+    if (posting->count == posting->capacity) lines_grow(posting);
+    posting->merged++;
+    posting->lines[posting->count++] = line;
+}
 
 /* ---- checks ---- */
 
@@ -287,25 +298,38 @@ static struct slice key_make(struct decision *decision, struct slice entity, str
     return decision_format(decision, SLICE_FORMAT "/" SLICE_FORMAT "/" SLICE_FORMAT "/%d", SLICE_ARGUMENT(entity), SLICE_ARGUMENT(document), SLICE_ARGUMENT(step), (int)version);
 }
 
+/* Path of a journal line's field: of the document's line where it is one. */
+static const char *line_path(struct decision *decision, const struct ledger_line *line, const char *field) {
+    return line->place ? facts_path(decision, line->place - 1, field) : decision_format(decision, "lines.%s", field).data;
+}
+
+/* What the line's field names. */
+static const void *line_require(struct posting *posting, const struct ledger_line *line, enum master table, struct slice key, enum reason missing, const char *field) {
+    const int32_t date = posting->facts->posting_date;
+    const void *record = look_up(posting->decision, table, key, date, NULL);
+    return record ? record : require(posting->decision, table, key, date, missing, line_path(posting->decision, line, field));
+}
+
 static void line_check(struct posting *posting, const struct ledger_line *line) {
     if (!line->amount_e4 && !line->functional_e4) return;   /* netted to nothing: it is left out */
     struct decision *decision = posting->decision;
     const struct facts *facts = posting->facts;
-    int32_t date = facts->posting_date;
-    const struct account *account = require(decision, MASTER_ACCOUNTS, KEY(decision, facts->entity->chart, line->account), date, REASON_ACCOUNT_UNKNOWN, "lines.account");
+    const struct account *account = line_require(posting, line, MASTER_ACCOUNTS, KEY(decision, facts->entity->chart, line->account), REASON_ACCOUNT_UNKNOWN, "account");
     if (account && slice_equal(account->status, SLICE("closed")))
-        report(decision, REASON_ACCOUNT_CLOSED, "lines.account", SLICE_FORMAT, SLICE_ARGUMENT(line->account));
+        report(decision, REASON_ACCOUNT_CLOSED, line_path(decision, line, "account"), SLICE_FORMAT, SLICE_ARGUMENT(line->account));
     if (account && ((slice_equal(account->cost_centre, SLICE("required")) && !line->cost_centre.length) ||
                     (slice_equal(account->cost_centre, SLICE("forbidden")) && line->cost_centre.length)))
-        report(decision, REASON_ACCOUNT_COMBINATION_INVALID, "lines.cost_centre", "account " SLICE_FORMAT ": cost centre " SLICE_FORMAT, SLICE_ARGUMENT(line->account),
-               SLICE_ARGUMENT(account->cost_centre));
+        report(decision, REASON_ACCOUNT_COMBINATION_INVALID, line_path(decision, line, "cost_centre"), "account " SLICE_FORMAT ": cost centre " SLICE_FORMAT,
+               SLICE_ARGUMENT(line->account), SLICE_ARGUMENT(account->cost_centre));
     if (line->cost_centre.length) {
-        const struct cost_centre *centre = require(decision, MASTER_COST_CENTRES, KEY(decision, facts->entity->entity, line->cost_centre), date, REASON_COST_CENTRE_UNKNOWN, "lines.cost_centre");
-        if (centre && slice_equal(centre->status, SLICE("closed"))) report(decision, REASON_COST_CENTRE_CLOSED, "lines.cost_centre", SLICE_FORMAT, SLICE_ARGUMENT(line->cost_centre));
+        const struct cost_centre *centre = line_require(posting, line, MASTER_COST_CENTRES, KEY(decision, facts->entity->entity, line->cost_centre), REASON_COST_CENTRE_UNKNOWN, "cost_centre");
+        if (centre && slice_equal(centre->status, SLICE("closed")))
+            report(decision, REASON_COST_CENTRE_CLOSED, line_path(decision, line, "cost_centre"), SLICE_FORMAT, SLICE_ARGUMENT(line->cost_centre));
     }
     if (line->project.length) {
-        const struct project *project = require(decision, MASTER_PROJECTS, KEY(decision, facts->entity->entity, line->project), date, REASON_PROJECT_UNKNOWN, "lines.project");
-        if (project && slice_equal(project->status, SLICE("closed"))) report(decision, REASON_PROJECT_CLOSED, "lines.project", SLICE_FORMAT, SLICE_ARGUMENT(line->project));
+        const struct project *project = line_require(posting, line, MASTER_PROJECTS, KEY(decision, facts->entity->entity, line->project), REASON_PROJECT_UNKNOWN, "project");
+        if (project && slice_equal(project->status, SLICE("closed")))
+            report(decision, REASON_PROJECT_CLOSED, line_path(decision, line, "project"), SLICE_FORMAT, SLICE_ARGUMENT(line->project));
     }
 }
 
@@ -401,7 +425,7 @@ struct slice posting_emit(struct posting *posting, int output) {
         .has_discount_date = posting->has_discount_date, .discount_date = posting->discount_date,
         .has_value_date = posting->has_value_date, .value_date = posting->value_date,
         .payment_terms = posting->payment_terms, .payment_method = posting->payment_method, .payment_block = posting->payment_block, .counterpart = posting->counterpart,
-        .reverses = posting->reverses};
+        .reverses = posting->reverses, .text = posting->text};
     head_fill(decision, facts, &posting->period, &command);
     if (posting->rules) {
         char date[DATE_TEXT_SIZE];
@@ -425,24 +449,28 @@ void posting_reversal_check(struct decision *decision, const struct facts *facts
 }
 
 /* The counterpart of a reversal is the reversal of the counterpart: the same version of the same document. */
-static struct slice counterpart_reversed(struct decision *decision, struct slice counterpart) {
+static struct slice counterpart_reversed(struct decision *decision, struct slice counterpart, const char *suffix) {
     size_t end = counterpart.length;
     while (end > 0 && counterpart.data[end - 1] != '/') end--;
     if (!end) return (struct slice){0};
-    return decision_format(decision, "%.*s_reversal/%.*s", (int)(end - 1), counterpart.data, (int)(counterpart.length - end), counterpart.data + end);
+    return decision_format(decision, "%.*s%s/%.*s", (int)(end - 1), counterpart.data, suffix, (int)(counterpart.length - end), counterpart.data + end);
 }
 
 struct slice posting_reverse(struct decision *decision, const struct facts *facts, int output, struct slice original) {
+    return posting_reverse_as(decision, facts, output, original, "_reversal");
+}
+
+struct slice posting_reverse_as(struct decision *decision, const struct facts *facts, int output, struct slice original, const char *suffix) {
     if (!original.length) return (struct slice){0};
     const struct posting_command *sent = emitted(decision, output, original);
     const struct period_choice period = reversal_period(decision, facts);
     struct posting_command command = *sent;
     head_fill(decision, facts, &period, &command);
     command.ledger = sent->ledger;
-    command.step = decision_format(decision, SLICE_FORMAT "_reversal", SLICE_ARGUMENT(sent->step));
+    command.step = decision_format(decision, SLICE_FORMAT "%s", SLICE_ARGUMENT(sent->step), suffix);
     command.idempotency_key = key_make(decision, sent->entity, sent->document, command.step, sent->version);
     command.reverses = sent->idempotency_key;
-    command.counterpart = counterpart_reversed(decision, sent->counterpart);
+    command.counterpart = counterpart_reversed(decision, sent->counterpart, suffix);
     command.payment_block = false;
     command.lines.items = decision_alloc(decision, (sent->lines.count + 1) * sizeof *command.lines.items);
     for (size_t i = 0; i < sent->lines.count; i++) {

@@ -67,7 +67,7 @@ struct posting {
     struct journal journal;             /* made by posting_check */
     struct slice idempotency_key;       /* ... with the journal */
     /* For the command's head; set by the caller before posting_emit. */
-    struct slice number, payment_terms, payment_method, counterpart, reverses;
+    struct slice number, payment_terms, payment_method, counterpart, reverses, text;
     bool has_tax_date, has_due_date, has_discount_date, has_value_date, payment_block;
     int32_t tax_date, due_date, discount_date, value_date;
 };
@@ -76,7 +76,7 @@ void posting_begin(struct posting *posting, struct decision *decision, const str
 /* For a journal that names its accounts outright: no rules; its lines come by posting_add_outright. */
 void posting_begin_outright(struct posting *posting, struct decision *decision, const struct facts *facts, struct slice step, struct slice document, int32_t version);
 void posting_add(struct posting *posting, const struct posting_line *line);
-/* A line of the journal as it is. */
+/* A line of the journal as it is: not merged; one of 0 is left out, a negative one changes its side. With its place, reasons name the line. */
 void posting_add_outright(struct posting *posting, struct ledger_line line);
 void posting_check(struct posting *posting);
 /* Makes each the other's counterpart; both are checked and not emitted yet. One without lines has no journal, then neither has a counterpart. */
@@ -90,4 +90,6 @@ int64_t posting_functional(const struct posting *posting, int64_t amount_e4);
  * Reports PERIOD_UNKNOWN, PERIOD_MOVED; when nothing was refused, posting_reverse emits it. original: the bytes kept. */
 void posting_reversal_check(struct decision *decision, const struct facts *facts);
 struct slice posting_reverse(struct decision *decision, const struct facts *facts, int output, struct slice original);
+/* The same with another step than the original's with `_reversal` behind it: of a journal that has a reversal of its own beside the one by an event. */
+struct slice posting_reverse_as(struct decision *decision, const struct facts *facts, int output, struct slice original, const char *suffix);
 #endif
