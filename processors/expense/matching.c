@@ -16,12 +16,11 @@ static bool charge_find(struct claim *claim, size_t i) {
     item->charge = book_record(&expense->book, STORE_CHARGES, key, sizeof(struct card_charge));
     item->share = book_entry(&expense->book, BOOK_SHARES, key, sizeof *item->share)->value;
     const struct card_charge *charge = item->charge->value;
+    if (item->charge->known && !charge->reversed && (!charge->report.length || slice_equal(charge->report, expense->document))) return true;
     const char *path = facts_path(decision, i, "card_transaction");
     if (!item->charge->known) wait_for_state(decision, REASON_ORIGINAL_UNKNOWN, path, STORE_CHARGES, key);
     else if (charge->reversed) report(decision, REASON_ALREADY_REVERSED, path, "");
-    else if (charge->report.length && !slice_equal(charge->report, expense->document))
-        report(decision, REASON_DUPLICATE_DOCUMENT, path, "report " SLICE_FORMAT " has it", SLICE_ARGUMENT(charge->report));
-    else return true;
+    else report(decision, REASON_DUPLICATE_DOCUMENT, path, "report " SLICE_FORMAT " has it", SLICE_ARGUMENT(charge->report));
     return false;
 }
 
