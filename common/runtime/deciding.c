@@ -16,14 +16,19 @@ void deciding_count(struct decision *decision, int outcome) {
     engine->batch.journals += decision->journal_count;
 }
 
-/* Of a record that cannot be read or trusted. */
-void deciding_poison(struct decision *decision) {
+static void dead_letter(struct decision *decision) {
     if (decision->input->follows) return;
     for (size_t i = 0; i < decision->reason_count; i++)
         if (decision->reasons[i].class == CLASS_POISON) {
             conclude_dead_letter(decision, decision->reasons[i].reason, decision->reasons[i].text);
-            break;
+            return;
         }
+}
+
+/* Of a record that cannot be read or trusted. */
+void deciding_poison(struct decision *decision) {
+    if (decision->input->follows) return;
+    dead_letter(decision);
     deciding_count(decision, OUTCOME_POISON);
 }
 
@@ -205,7 +210,7 @@ static int conclude_new(struct decision *decision) {
     case VERDICT_DUPLICATE:
         if (!decision->input->follows) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_DUPLICATE, "already received");
         return OUTCOME_DUPLICATE;
-    case VERDICT_POISON: break;
+    case VERDICT_POISON: dead_letter(decision); break;   /* one of its codes is too long to be a key */
     }
     return OUTCOME_POISON;
 }
