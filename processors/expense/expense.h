@@ -95,10 +95,10 @@ void expense_decide_reimbursed(struct expense *expense);
 void expense_decide_report_voided(struct expense *expense, enum report_status status);
 
 /* lines.c: everything that is asked of the lines themselves; fills the items. */
-void lines_begin(struct claim *claim, const struct expense_line *lines, size_t count);
-void lines_check(struct claim *claim);
+void expense_lines_begin(struct claim *claim, const struct expense_line *lines, size_t count);
+void expense_lines_check(struct claim *claim);
 /* Adds the lines to the posting. */
-void lines_post(const struct claim *claim, struct posting *posting);
+void expense_lines_post(const struct claim *claim, struct posting *posting);
 
 /* travel.c: gross of a line by rate: TRAVEL_RATE_MISSING, CURRENCY_MISMATCH, QUANTITY_TOLERANCE, TOTAL_MISMATCH. Fills currency and gross. */
 void travel_line_check(struct claim *claim, size_t line);

@@ -4,7 +4,7 @@
 enum { OLDEST_EXPENSE = 7305 /* 1990-01-01 */, DAYS_AHEAD = 1 /* it is tomorrow already where it was spent */ };
 static const int64_t hundred_percent_e4 = 1000000;
 
-void lines_begin(struct claim *claim, const struct expense_line *lines, size_t count) {
+void expense_lines_begin(struct claim *claim, const struct expense_line *lines, size_t count) {
     claim->items = decision_alloc(claim->expense->decision, (count + 1) * sizeof *claim->items);
     claim->count = count;
     for (size_t i = 0; i < count; i++) claim->items[i].line = &lines[i];
@@ -152,7 +152,7 @@ static void totals_check(struct claim *claim) {
     report(expense->decision, REASON_TOTAL_MISMATCH, "total", "the lines come to %s", sum);
 }
 
-void lines_check(struct claim *claim) {
+void expense_lines_check(struct claim *claim) {
     struct decision *decision = claim->expense->decision;
     if (!claim->count) report(decision, REASON_TOTAL_MISMATCH, "lines", "missing");
     if (claim->has_total) facts_amount_check(decision, &claim->expense->facts, claim->total_e4, FACTS_HEAD, "total");
@@ -172,7 +172,7 @@ void lines_check(struct claim *claim) {
 
 /* ---- journal ---- */
 
-void lines_post(const struct claim *claim, struct posting *posting) {
+void expense_lines_post(const struct claim *claim, struct posting *posting) {
     for (size_t i = 0; i < claim->count; i++) {
         const struct item *item = &claim->items[i];
         const struct expense_line *line = item->line;

@@ -23,7 +23,7 @@ static void lines_keep(const struct claim *claim, struct expense_report *report)
 static void lines_of_report(struct claim *claim, const struct expense_report *report) {
     struct expense_line *lines = decision_alloc(claim->expense->decision, (report->lines.count + 1) * sizeof *lines);
     for (size_t i = 0; i < report->lines.count; i++) LINE_COPY(&lines[i], &report->lines.items[i]);
-    lines_begin(claim, lines, report->lines.count);
+    expense_lines_begin(claim, lines, report->lines.count);
 }
 
 /* ---- what is claimed ---- */
@@ -33,7 +33,7 @@ static void claim_begin(struct claim *claim, struct expense *expense, const stru
     const struct expense_event *event = expense->event;
     *claim = (struct claim){.expense = expense, .has_total = event->has_total, .total_e4 = event->total_e4, .has_amount = event->has_amount, .amount_e4 = event->amount_e4,
                             .has_tax_date = event->has_tax_date, .tax_date = event->tax_date, .advance = event->advance};
-    if (!submitted) { lines_begin(claim, event->lines.items, event->lines.count); return; }
+    if (!submitted) { expense_lines_begin(claim, event->lines.items, event->lines.count); return; }
     if (!claim->has_total) claim->has_total = submitted->has_total, claim->total_e4 = submitted->total_e4;
     if (!claim->has_amount) claim->has_amount = submitted->has_advance_amount, claim->amount_e4 = submitted->advance_amount_e4;
     if (!claim->has_tax_date) claim->has_tax_date = submitted->has_tax_date, claim->tax_date = submitted->tax_date;
@@ -75,7 +75,7 @@ void expense_decide_submitted(struct expense *expense) {
     if (in_status(expense, REPORT_STATUS_POSTED)) report(decision, REASON_DUPLICATE_DOCUMENT, "document", "the report was posted already");
     struct claim claim;
     claim_begin(&claim, expense, NULL);
-    lines_check(&claim);
+    expense_lines_check(&claim);
     advance_check(&claim);
     if (refused(decision)) return;
     struct expense_report report = report_make(&claim, REPORT_STATUS_SUBMITTED);
@@ -116,9 +116,9 @@ static void report_post(struct claim *claim, bool correction) {
     posting_begin(&posting, decision, &expense->facts, SLICE("expense_report"), expense->document, (before ? before->version : 0) + 1);
     if (correction) advance_give_back(expense, before);
     approver_check(expense);
-    lines_check(claim);
+    expense_lines_check(claim);
     advance_check(claim);
-    lines_post(claim, &posting);
+    expense_lines_post(claim, &posting);
     advance_post(claim, &posting);
     posting_check(&posting);
     if (correction) posting_reversal_check(decision, &expense->facts);
