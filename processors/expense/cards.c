@@ -68,8 +68,10 @@ void expense_decide_card_transaction_reversed(struct expense *expense) {
     const struct card_charge *charge = state_find(decision, STORE_CHARGES, expense->key);
     if (!charge) report(decision, REASON_ORIGINAL_UNKNOWN, "document", SLICE_FORMAT, SLICE_ARGUMENT(expense->document));
     else if (charge->reversed) report(decision, REASON_ALREADY_REVERSED, "document", "");
-    else if (charge->report.length)
+    else if (charge->report.length) {
         report(decision, REASON_CARD_MISMATCH, "document", "report " SLICE_FORMAT " has it: correct or cancel that first", SLICE_ARGUMENT(charge->report));
+        hold_until_state(decision, REASON_CARD_MISMATCH, "document", STORE_CHARGES, expense->key);
+    }
     posting_reversal_check(decision, &expense->facts);
     if (charge) account_change(expense, charge, -1);
     if (refused(decision)) return;
@@ -98,7 +100,10 @@ void expense_decide_card_statement_paid(struct expense *expense) {
     struct book_entry *entry = account_find(expense, event->card);
     struct card_account *account = entry->value;
     const bool known = expense_amount_require(expense), covered = known && event->amount_e4 <= account->open_e4;
-    if (known && !covered) report(decision, REASON_PAYMENT_EXCEEDS_OPEN, "amount", "more than the card's transactions have open");
+    if (known && !covered) {   /* the feed may be late */
+        report(decision, REASON_PAYMENT_EXCEEDS_OPEN, "amount", "more than the card's transactions have open");
+        hold_until_state(decision, REASON_PAYMENT_EXCEEDS_OPEN, "amount", STORE_CARD_ACCOUNTS, entry->key);
+    }
     struct posting posting;
     posting_begin(&posting, decision, &expense->facts, SLICE("card_statement_paid"), expense->document, 1);
     expense_bank_take(expense, &posting);
