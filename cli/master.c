@@ -1,4 +1,4 @@
-/* kontor master: loads a folder of master data, a file of JSON lines for each table. */
+/* kontor master: loads a folder of master data, a file of JSON lines for each table; and makes the periods of a calendar (periods.h). */
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "cli/feed.h"
+#include "cli/periods.h"
 #include "cli/table.h"
 #include "common/platform/nearest.h"
 #include "common/tables/master.h"
@@ -78,7 +79,7 @@ static bool load_table(struct load *load, size_t table, struct text_table *summa
     return true;
 }
 
-static enum exit_status master_run(const struct invocation *invocation) {
+static enum exit_status load_run(const struct invocation *invocation) {
     static const struct table_column columns[] = {{"table", false}, {"topic", false}, {"records", true}};
     struct error error = {"out of memory"};
     struct load *load = calloc(1, sizeof *load);
@@ -98,19 +99,40 @@ static enum exit_status master_run(const struct invocation *invocation) {
     return ok ? EXIT_DONE : command_failed(&error);
 }
 
-static const char *const words[] = {"load", NULL};
+/* Options of periods say nothing of a load, and words behind DIR neither. */
+static enum exit_status master_run(const struct invocation *invocation) {
+    struct error error;
+    const bool periods = strcmp(invocation->words[0], "periods") == 0;
+    bool ok = true;
+    if (periods && invocation->word_count != 3) ok = error_set(&error, "master periods needs ENTITY and LEDGER; kontor master --help explains it");
+    if (!periods && invocation->word_count != 2) ok = error_set(&error, "master load takes one folder, not %s too", invocation->words[2]);
+    for (const struct option *option = periods_options; ok && !periods && option->name; option++)
+        if (option_given(invocation, option->name)) ok = error_set(&error, "--%s is for kontor master periods", option->name);
+    if (ok) return periods ? periods_run(invocation) : load_run(invocation);
+    (void)command_failed(&error);
+    return EXIT_USAGE;
+}
+
+static const char *const words[] = {"load", "periods", NULL};
 
 const struct command master_command = {
     .name = "master",
-    .summary = "loads master data from a folder",
-    .usage = "load DIR",
+    .summary = "loads master data from a folder, or makes the periods of a calendar",
+    .usage = "load DIR | periods ENTITY LEDGER --calendar CALENDAR --year YEAR --source SOURCE",
     .description = "Every DIR/<table>.jsonl (or .jsonl.gz) goes to the topic master.<table>, a record a line, keyed by the table's key\n"
                    "fields and valid_from. A record that is there already is written again, which changes nothing. A file that is\n"
-                   "no table's is an error, and then nothing is loaded; a bad line ends the load and is named.",
+                   "no table's is an error, and then nothing is loaded; a bad line ends the load and is named.\n\n"
+                   "periods prints the accounting periods of an entity's ledger as lines for DIR/periods.jsonl and needs no\n"
+                   "broker. A fiscal year is named by the calendar year of its first month and has twelve periods, YEAR-01 to\n"
+                   "YEAR-12. monthly: calendar months. 4-4-5: quarters of 4, 4 and 5 weeks; the year ends on the last Saturday\n"
+                   "(--starts: the last day of its weeks) of the month before its first month, so that it has 52 weeks or 53;\n"
+                   "the 53rd week is in the last period.",
     .words = words,
     .words_minimum = 2,
-    .words_maximum = 2,
+    .words_maximum = 3,
+    .options = periods_options,
     .default_format = "table",
-    .example = "  kontor master load deploy/local/sample/master",
+    .example = "  kontor master load deploy/local/sample/master\n"
+               "  kontor master periods ACME GL --calendar 4-4-5 --year 2026 --first-month 2 --source MDM >DIR/periods.jsonl",
     .run = master_run,
 };
