@@ -186,7 +186,8 @@ static void tax_add(struct canonical *canonical, size_t i, struct slice entity, 
 /* The two halves of a line that another entity bears. */
 static void line_shared_add(struct canonical *canonical, struct share *share, struct posting_line *line, int64_t charged_e4) {
     struct decision *decision = canonical->decision;
-    const struct slice due_from = share_account(canonical, share, share->agreement->due_from_account), due_to = share_account(canonical, share, share->agreement->due_to_account);
+    const struct slice due_from = share_account(canonical, share, share->agreement->due_from_account);
+    const struct slice due_to = share_account(canonical, share, share->agreement->due_to_account);
     if (!due_from.length || !due_to.length) return;
     struct posting_line payers = {.source_line = line->source_line, .category = line->category, .tax_code = line->tax_code, .partner = line->partner};
     payers.step = decision_format(decision, SLICE_FORMAT "_payer", SLICE_ARGUMENT(canonical->step));

@@ -322,12 +322,14 @@ static void line_check(struct posting *posting, const struct ledger_line *line) 
         report(decision, REASON_ACCOUNT_COMBINATION_INVALID, line_path(decision, line, "cost_centre"), "account " SLICE_FORMAT ": cost centre " SLICE_FORMAT,
                SLICE_ARGUMENT(line->account), SLICE_ARGUMENT(account->cost_centre));
     if (line->cost_centre.length) {
-        const struct cost_centre *centre = line_require(posting, line, MASTER_COST_CENTRES, KEY(decision, facts->entity->entity, line->cost_centre), REASON_COST_CENTRE_UNKNOWN, "cost_centre");
+        const struct slice key = KEY(decision, facts->entity->entity, line->cost_centre);
+        const struct cost_centre *centre = line_require(posting, line, MASTER_COST_CENTRES, key, REASON_COST_CENTRE_UNKNOWN, "cost_centre");
         if (centre && slice_equal(centre->status, SLICE("closed")))
             report(decision, REASON_COST_CENTRE_CLOSED, line_path(decision, line, "cost_centre"), SLICE_FORMAT, SLICE_ARGUMENT(line->cost_centre));
     }
     if (line->project.length) {
-        const struct project *project = line_require(posting, line, MASTER_PROJECTS, KEY(decision, facts->entity->entity, line->project), REASON_PROJECT_UNKNOWN, "project");
+        const struct slice key = KEY(decision, facts->entity->entity, line->project);
+        const struct project *project = line_require(posting, line, MASTER_PROJECTS, key, REASON_PROJECT_UNKNOWN, "project");
         if (project && slice_equal(project->status, SLICE("closed")))
             report(decision, REASON_PROJECT_CLOSED, line_path(decision, line, "project"), SLICE_FORMAT, SLICE_ARGUMENT(line->project));
     }

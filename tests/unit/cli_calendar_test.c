@@ -165,9 +165,11 @@ static enum exit_status command_run(char *const *words, int count, char *text, s
 static void lines_to_load(void **state) {
     (void)state;
     static char text[65536];
-    char *const words[] = {"periods", "ACME", "GL", "--calendar", "4-4-5", "--year", "2026", "--first-month", "2", "--starts", "2026-02-01", "--years", "2", "--source", "MDM"};
+    char *const words[] = {"periods", "ACME", "GL", "--calendar", "4-4-5", "--year", "2026", "--first-month", "2", "--starts", "2026-02-01", "--years", "2",
+                           "--source", "MDM"};
     assert_int_equal(command_run(words, sizeof words / sizeof *words, text, sizeof text), EXIT_DONE);
-    static const char first[] = "{\"entity\":\"ACME\",\"ledger\":\"GL\",\"period\":\"2026-01\",\"last_day\":\"2026-02-28\",\"valid_from\":\"2026-02-01\",\"status\":\"open\",\"source\":\"MDM\"}\n";
+    static const char first[] = "{\"entity\":\"ACME\",\"ledger\":\"GL\",\"period\":\"2026-01\","
+        "\"last_day\":\"2026-02-28\",\"valid_from\":\"2026-02-01\",\"status\":\"open\",\"source\":\"MDM\"}\n";
     assert_memory_equal(text, first, sizeof first - 1);
     struct arena arena;
     arena_init(&arena, 1 << 16, 1 << 24);
