@@ -436,7 +436,8 @@ def flood(cluster, counted, rng):
         processor = counter(cluster, "counter-0").start().wait_ready()
         counted.tool("garbage", cluster.bootstrap, 5000)
         wait_until(lambda: "poison" in processor.http("/readyz")[1], 30, "paused")
-        assert processor.metric("kontor_paused") == 1 and processor.alive()
+        wait_until(lambda: processor.metric("kontor_paused") == 1, 10, "the metric says so")
+        assert processor.alive()
         letters = processor.metric("kontor_events_total", outcome="poison")
         assert 0 < letters < 2500, letters
         processor.stop()
