@@ -121,6 +121,7 @@ static void before_giving(struct run *run, struct instance *instance, struct giv
 }
 
 static void commit(struct run *run, struct instance *instance, const struct statement *statement) {
+    if (!instance->processor) return;
     struct error error = {{0}};
     instance->commit_fails = run->mode == MODE_ALLOCATION;
     enum engine_result result = instance_commit(instance, &error);
@@ -146,7 +147,7 @@ static enum engine_result release(struct run *run, struct instance *instance, co
 }
 
 static void give(struct run *run, struct instance *instance, struct given *given) {
-    if (instance_input(instance, given->topic) < 0 || (is_tick(given) && !instance->tasks[given->partition].used)) return;
+    if (!instance->processor || instance_input(instance, given->topic) < 0 || (is_tick(given) && !instance->tasks[given->partition].used)) return;
     struct error error = {{0}};
     before_giving(run, instance, given);
     size_t mark = run->broker.count;
@@ -195,6 +196,7 @@ void batch_give(struct run *run, struct given *given) {
 
 /* The table's new records, with every allocation failing in its turn when that is the mode: they are read again then. */
 static void tables_follow(struct run *run, struct instance *instance, const struct statement *statement) {
+    if (!instance->processor) return;
     for (long nth = 1; ; nth++) {
         size_t mark = run->broker.count;
         struct error error = {{0}};
@@ -233,7 +235,7 @@ int batch_quiet(struct run *run, const struct statement *statement, int64_t now_
             struct instance *instance = &run->instances[i];
             struct error error = {{0}};
             char topic[128];
-            if (!instance->tasks[p].task || !task_wants_tick(instance->tasks[p].task, now_ms)) continue;
+            if (!instance->processor || !instance->tasks[p].task || !task_wants_tick(instance->tasks[p].task, now_ms)) continue;
             snprintf(topic, sizeof topic, "kontor.%s.timers", instance->processor->name);
             int64_t end = broker_end(&run->broker, topic, p);
             enum engine_result result = engine_send_tick(instance->engine, instance->tasks[p].task, &error);

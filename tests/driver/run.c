@@ -149,13 +149,27 @@ static bool folder_make(struct run *run, struct error *error) {
     return true;
 }
 
+/* Whether the processor has a part in the case: its events or records that it follows are told, its state is looked at, or it follows what another answers for. */
+static bool family_takes_part(const struct script *script, const struct family *family) {
+    for (size_t i = 0; i < script->count; i++) {
+        const struct statement *statement = &script->items[i];
+        size_t at = strcmp(statement->words[0], "expect") == 0 && statement->count > 2 && strcmp(statement->words[1], "state") == 0 ? 2 : 1;
+        if (statement->count <= at || (at == 1 && strcmp(statement->words[0], "event") != 0 && strcmp(statement->words[0], "raw") != 0)) continue;
+        const int named = family_find(statement->words[at]);
+        const char *topic = named >= 0 ? families[named].events->topic : statement->words[at];
+        for (int k = 0; k < INPUTS_MAXIMUM && family->processor->inputs[k].topic; k++)
+            if (strcmp(family->processor->inputs[k].topic, topic) == 0) return true;
+    }
+    return false;
+}
+
 /* The included statements are the world: its masters are in the topics before the processors start. */
 static bool world_make(struct run *run, size_t *first, struct error *error) {
     for (*first = 0; *first < run->script.count && run->script.items[*first].included; ++*first) run_statement(run, &run->script.items[*first]);
     if (!time_read("2026-03-02T09:00Z", &run->clock_ms, error)) return false;
     run->surroundings.now_ms = run->clock_ms;
     for (int i = 0; i < FAMILY_COUNT; i++)
-        if (!instance_open(&run->instances[i], families[i].processor, &run->surroundings, error)) return false;
+        if (family_takes_part(&run->script, &families[i]) && !instance_open(&run->instances[i], families[i].processor, &run->surroundings, error)) return false;
     run->opened = true;
     for (int i = 0; i < FAMILY_COUNT; i++)
         if (run->instances[i].bad_record.text[0]) return error_set(error, "the world has a bad record: %s", run->instances[i].bad_record.text);

@@ -37,7 +37,7 @@ struct run {
     struct script script;
     struct broker broker;
     struct surroundings surroundings;
-    struct instance instances[FAMILY_COUNT];
+    struct instance instances[FAMILY_COUNT];    /* processor NULL: the case says nothing of its events, and it does not run */
     struct given *given;
     size_t given_count;
     int64_t clock_ms;
