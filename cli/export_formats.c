@@ -96,7 +96,11 @@ const struct export_format export_hledger = {"hledger", hledger_head, hledger_jo
 
 /* ---- Beancount ---- */
 
-static void beancount_head(FILE *out) { fputs("; Journals of kontor, as a Beancount ledger.\noption \"title\" \"kontor\"\n", out); }
+/* A total (@@) becomes a price for each unit of 28 digits, and the total reckoned back from it is not always exact: where all of a journal's amounts in the functional
+ * currency are such totals Beancount infers no tolerance from them and would refuse the journal. This one is far below every currency's minor unit. */
+static void beancount_head(FILE *out) {
+    fputs("; Journals of kontor, as a Beancount ledger.\noption \"title\" \"kontor\"\noption \"inferred_tolerance_default\" \"*:0.000001\"\n", out);
+}
 
 /* A component of an account: begins with a capital letter or a digit, goes on with letters, digits and dashes. */
 static void beancount_component(FILE *out, struct slice text) {

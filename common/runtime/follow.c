@@ -109,7 +109,7 @@ static enum taken put(struct follow *follow, size_t index, const rd_kafka_messag
     if (result == TABLE_PUT_FAILED) return TAKEN_FATAL;
     if (result == TABLE_PUT_BAD && table->bad++ < 10)
         log_warning_with("master_record_bad", LOG_FIELDS(LOG_TEXT("topic", table->topic), LOG_INTEGER("offset", message->offset), LOG_SLICE("key", key)),
-                         "%s", "a master record is not usable; its key cannot be trusted until a good one comes");
+                         "a master record is not usable; its key cannot be trusted until a good one comes: %.600s", error->text);
     return TAKEN;
 }
 

@@ -108,6 +108,8 @@ def nonsense_master(cluster):
             return outcome_of(cluster, doubtful)["outcome"] == "parked"
         wait_until(stale, 30, "S2 is stale", interval_s=0.2)
         assert reasons(outcome_of(cluster, doubtful)) == ["MASTER_STALE"]
+        logged = [line for processor in cluster.processors for line in processor.log().splitlines() if "master_record_bad" in line]
+        assert any("master.suppliers" in line and "cannot be decoded" in line for line in logged), logged
         other = order("PO106")
         send(cluster, "procurement.events", line(other, 171))
         assert outcome_of(cluster, other)["outcome"] == "accepted"

@@ -48,8 +48,8 @@ def prepare(cluster, folder, partitions=None):
     cluster.kontor("master", "load", folder / "master")
 
 
-def feed(cluster, folder):
-    for topic in INPUTS:
+def feed(cluster, folder, topics=INPUTS):
+    for topic in topics:
         cluster.kontor("produce", topic, folder / f"{topic}.jsonl")
 
 

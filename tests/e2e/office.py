@@ -1,0 +1,163 @@
+"""An office's invoices, payments, expenses and journals through all five processors, against what the generator of them says must come of it."""
+
+import json
+import random
+import subprocess
+import sys
+import time
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from world import REPOSITORY, await_caught_up, check_journals, consume, feed, outputs, prepare  # noqa: E402
+from cluster import Cluster, finish, seed, test  # noqa: E402
+
+FOLDER = REPOSITORY / "build" / "tests" / "office"
+TOPICS = ("procurement.events", "invoice.events", "payment.events", "expense.events", "journal.events")
+PROCESSORS = ("kontor-procurement", "kontor-invoice", "kontor-payment", "kontor-expense", "kontor-journal")
+PARTITIONS = 8
+KILLS_BEFORE, KILLS_AFTER = 2, 3    # before and after kontor-payment has begun
+
+
+def generated(number):
+    folder = FOLDER / "sample"
+    subprocess.run([REPOSITORY / "deploy" / "local" / "sample" / "office", folder, "--seed", str(number), "--reports", "360", "--invoices", "240"], check=True, stdout=subprocess.DEVNULL)
+    return folder, json.loads((folder / "expected.json").read_text())
+
+
+def final_events(cluster):
+    """By event id: the last outcome and reasons of each time that it was sent."""
+    newest = {}
+    for record in consume(cluster, "acknowledgments"):
+        newest[record["value"]["origin"]] = record["value"]
+    result = defaultdict(list)
+    for acknowledgment in newest.values():
+        result[acknowledgment["event_id"]].append((acknowledgment["outcome"], {reason["code"] for reason in acknowledgment["reasons"]}))
+    return result
+
+
+def disagreements(expected, found):
+    """Events that end otherwise than expected, in words. A refusal must name the expected reason; beside it others may stand."""
+    wrong = []
+    for topic, events in expected["events"].items():
+        for name, event in events.items():
+            wanted = event["outcomes"]
+            got = sorted(found.get(name, []), key=lambda result: result[0])
+            fits = len(got) == len(wanted) and all(outcome == g_outcome and (not reason or outcome == "duplicate" or reason in g_reasons)
+                                                   for (outcome, reason), (g_outcome, g_reasons) in zip(sorted(wanted), got))
+            if not fits:
+                wrong.append(f"{topic} {name}, {event['scenario']}: expected {wanted}, kontor {[(outcome, sorted(reasons)) for outcome, reasons in got]}")
+    return wrong
+
+
+def journal_sums(commands):
+    """From the commands themselves: number of journals by entity, and every document's balance on each account in functional currency."""
+    journals, documents = Counter(), defaultdict(Counter)
+    for line, times in commands.items():
+        journal = json.loads(line)[2]
+        journals[journal["entity"]] += times
+        for entry in journal["lines"]:
+            value = Decimal(entry["functional"])
+            documents[f"{journal['entity']}/{journal['document']}"][entry["account"]] += times * (value if entry["side"] == "debit" else -value)
+    return journals, {name: {account: value for account, value in accounts.items() if value} for name, accounts in documents.items()}
+
+
+def amounts(accounts):
+    return {name: {account: Decimal(value) for account, value in balances.items()} for name, balances in accounts.items()}
+
+
+def in_words(accounts):
+    return ", ".join(f"{account} {value}" for account, value in sorted(accounts.items())) or "nothing"
+
+
+def said(commands):
+    """Journals without what tells when and from which master record: an event that waited is decided later in another run."""
+    result = Counter()
+    for line, times in commands.items():
+        key, _, journal = json.loads(line)
+        result[json.dumps([key, {name: value for name, value in journal.items() if name not in ("occurred_at", "master_offsets")}], sort_keys=True)] += times
+    return result
+
+
+def other_ledgers(cluster, folder):
+    hledger, beancount = folder / "journals.hledger", folder / "journals.beancount"
+    hledger.write_text(cluster.kontor("export", "journal").stdout)
+    beancount.write_text(cluster.kontor("export", "journal", "--format", "beancount").stdout)
+    subprocess.run(["hledger", "--file", hledger, "check", "--strict"], check=True, capture_output=True, text=True)
+    return subprocess.run(["bean-check", beancount], capture_output=True, text=True)
+
+
+def run(name, folder, chance=None):
+    """Loaded whole. kontor-payment begins when all payables are there, as an office instructs what it sees open: before that an instruction to pay again what came
+    back from the bank may be decided between the older events of the first payment, and ALREADY_CLEARED is a last word. chance: kills on the way."""
+    with Cluster(FOLDER / name) as cluster:
+        prepare(cluster, folder, partitions=PARTITIONS)
+        feed(cluster, folder, TOPICS)
+        processors = [cluster.processor(binary, properties={"tables.source": "OFFICE"}) for binary in PROCESSORS]
+        begun = time.monotonic()
+        running = []
+        for starting, kills in ((lambda processor: processor.name != "payment-0", KILLS_BEFORE), (lambda processor: processor.name == "payment-0", KILLS_AFTER)):
+            for processor in filter(starting, processors):
+                running.append(processor.start())
+            for _ in range(kills if chance else 0):
+                time.sleep(chance.uniform(0.05, 0.5))  # the fault's own moment, not a wait for something
+                victim = chance.choice(running)
+                victim.kill()
+                victim.start()
+            await_caught_up(running)
+        print(f"  {name}: {time.monotonic() - begun:.1f} s", flush=True)
+        commands, found = outputs(cluster, ("posting.commands.tryton",)), final_events(cluster)
+        if chance:
+            return commands, found
+        summary = json.loads(cluster.kontor("status", "--format", "json").stdout)
+        balances = json.loads(cluster.kontor("status", "--trial-balance", "--format", "json").stdout)
+        return commands, found, summary, balances, other_ledgers(cluster, FOLDER / name)
+
+
+def check_books(expected, all_outputs, found):
+    """What a run must have come to, however it went."""
+    wrong = disagreements(expected, found)
+    assert not wrong, f"{len(wrong)} events end otherwise\n" + "\n".join(wrong[:15])
+    check_journals(all_outputs)
+    journals, documents = journal_sums(all_outputs["posting.commands.tryton"])
+    wanted = {name: accounts for name, accounts in amounts(expected["documents"]).items() if accounts}
+    documents = {name: accounts for name, accounts in documents.items() if accounts}
+    wrong = [f"{name}: expected {in_words(wanted.get(name, {}))}, kontor {in_words(documents.get(name, {}))}"
+             for name in sorted({*wanted, *documents}) if wanted.get(name) != documents.get(name)]
+    assert not wrong, f"{len(wrong)} documents are booked otherwise\n" + "\n".join(wrong[:12])
+    assert journals == expected["journals"], f"journals: expected {expected['journals']}, kontor {dict(journals)}"
+
+
+def main():
+    number = seed()
+    folder, expected = generated(number)
+    with ThreadPoolExecutor() as both:      # mostly waiting: for brokers to start, for groups to form
+        undisturbed, killed = both.submit(run, "first", folder), both.submit(run, "killed", folder, random.Random(number))
+    first, found, summary, balances, taken = undisturbed.result()
+    with test("office: outcomes add up to the input, every kind of outcome is there"):
+        names = ("accepted", "duplicate", "rejected", "held", "parked", "poison")
+        assert summary["events_in"] == expected["events_in"] == sum(summary[name] for name in names)
+        assert {name: summary[name] for name in names if summary[name]} == expected["outcomes"], ({name: summary[name] for name in names}, expected["outcomes"])
+    with test("office: every event, journal and document as the generator says"):
+        check_books(expected, first, found)
+    with test("office: trial balance of both companies, account by account"):
+        ours = defaultdict(dict)
+        for row in balances:
+            if Decimal(row["balance"]):
+                ours[row["entity"]][row["account"]] = Decimal(row["balance"])
+        wrong = [f"{entity} {account}: expected {accounts.get(account, 0)}, kontor {ours[entity].get(account, 0)}"
+                 for entity, accounts in amounts(expected["balances"]).items() for account in sorted({*accounts, *ours[entity]}) if accounts.get(account, 0) != ours[entity].get(account, 0)]
+        assert not wrong and set(ours) == set(expected["balances"]), "\n".join(wrong)
+    with test("office: hledger and Beancount take the journals of both companies and all currencies"):
+        assert taken.returncode == 0, taken.stderr[-2000:]
+    with test(f"office: {KILLS_BEFORE + KILLS_AFTER} kills of processors: the same journals and final outcomes"):
+        second, found_again = killed.result()
+        check_books(expected, second, found_again)
+        one, other = (said(outputs_of_run["posting.commands.tryton"]) for outputs_of_run in (first, second))
+        assert one == other, f"{sum((one - other).values())} lost, {sum((other - one).values())} too many, for example {list((one - other) + (other - one))[:2]}"
+
+
+main()
+sys.exit(finish())
