@@ -61,6 +61,35 @@ static void journal_check(struct story *story, const struct story_journal *journ
     if (currency >= 0 && functional >= 0) lines_check(story, journal, currency, functional);
 }
 
+/* ---- what was posted against what should be ---- */
+
+void story_expect(struct story *story, int happening, struct balances *expected, struct slice account, wide amount_e4) {
+    int64_t rate_e10 = 0;
+    for (const struct story_journal *journal = story->journals; journal && !rate_e10; journal = journal->next)
+        if (journal->happening == happening && !journal->seen.reverses.length) rate_e10 = story_rate(story, journal->seen.posting_date);
+    balances_add(expected, account, amount_e4, wide_convert(amount_e4, rate_e10, world_currencies[world_entities[story->entity].functional].digits));
+}
+
+static bool is_difference(struct slice account) {
+    return slice_equal(account, SLICE(ACCOUNT_FX_LOSS)) || slice_equal(account, SLICE(ACCOUNT_FX_GAIN)) || slice_equal(account, SLICE(ACCOUNT_ROUNDING));
+}
+
+void story_check_posted(struct story *story, int number, struct balances *expected, bool (*is_carried)(struct slice account)) {
+    const struct happening *happening = &story->happenings[number];
+    struct balances posted = {.count = 0};
+    for (const struct story_journal *journal = story->journals; journal; journal = journal->next)
+        if (journal->happening == number) balances_add_journal(&posted, &journal->seen);
+    for (size_t i = 0; i < posted.count; i++) (void)balances_of(expected, posted.items[i].account);
+    for (size_t i = 0; i < expected->count; i++) {
+        const struct balance *should = &expected->items[i], *is = balances_of(&posted, should->account);
+        bool free = is_difference(should->account) || (is_carried && is_carried(should->account));
+        char text[4][WIDE_TEXT_SIZE];
+        story_check(story, PROPERTY_AMOUNTS, happening->document, is->amount_e4 == should->amount_e4 && (free || is->functional_e4 == should->functional_e4),
+                    "%s: account " SLICE_FORMAT " has %s (%s), and should have %s (%s)", happening->kind, SLICE_ARGUMENT(should->account), wide_print(is->amount_e4, text[0]),
+                    wide_print(is->functional_e4, text[1]), wide_print(should->amount_e4, text[2]), wide_print(should->functional_e4, text[3]));
+    }
+}
+
 /* ---- reversals ---- */
 
 /* Clearing is not taken back with the invoice. */

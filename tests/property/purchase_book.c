@@ -29,7 +29,7 @@ struct book {
     struct deeds deeds[DOCUMENTS_MAXIMUM];
     struct balances posted;             /* by all journals so far */
     int happening;                      /* the one that is looked at */
-    int digits, functional_digits;
+    int digits;                         /* of the currency */
 };
 
 static struct order_line_book *line_find(struct book *book, struct slice order, struct slice line) {
@@ -110,42 +110,14 @@ static wide units_cover(struct book *book, struct order_line_book *line, wide un
 
 /* ---- what was posted against what should be ---- */
 
-/* At the carried value, or what is left over: not worked out here, but in balance with the rest. */
-static bool functional_is_free(struct slice account) {
-    return slice_equal(account, SLICE(ACCOUNT_FX_LOSS)) || slice_equal(account, SLICE(ACCOUNT_FX_GAIN)) || slice_equal(account, SLICE(ACCOUNT_ROUNDING));
-}
+static bool is_grni(struct slice account) { return account.length == 6 && memcmp(account.data, PREFIX_GRNI, 5) == 0; }
 
 static void posted_compare(struct book *book, struct balances *expected, bool carried) {
-    struct story *story = book->story;
-    struct balances posted = {.count = 0};
-    int document = story->happenings[book->happening].document;
-    for (const struct story_journal *journal = story->journals; journal; journal = journal->next)
-        if (journal->happening == book->happening) balances_add_journal(&posted, &journal->seen);
-    for (size_t i = 0; i < posted.count; i++) (void)balances_of(expected, posted.items[i].account);
-    for (size_t i = 0; i < expected->count; i++) {
-        const struct balance *should = &expected->items[i], *is = balances_of(&posted, should->account);
-        bool grni = should->account.length == 6 && memcmp(should->account.data, PREFIX_GRNI, 5) == 0;
-        char text[4][WIDE_TEXT_SIZE];
-        bool holds = is->amount_e4 == should->amount_e4 && (is->functional_e4 == should->functional_e4 || functional_is_free(should->account) || (carried && grni));
-        story_check(story, PROPERTY_AMOUNTS, document, holds, "%s: account " SLICE_FORMAT " has %s (%s), and should have %s (%s)", story->happenings[book->happening].kind,
-                    SLICE_ARGUMENT(should->account), wide_print(is->amount_e4, text[0]), wide_print(is->functional_e4, text[1]), wide_print(should->amount_e4, text[2]),
-                    wide_print(should->functional_e4, text[3]));
-    }
-}
-
-static const struct seen_journal *journal_of(const struct book *book) {
-    for (const struct story_journal *journal = book->story->journals; journal; journal = journal->next)
-        if (journal->happening == book->happening) return &journal->seen;
-    return NULL;
-}
-
-static int64_t rate_of(const struct book *book) {
-    const struct seen_journal *journal = journal_of(book);
-    return journal ? story_rate(book->story, journal->posting_date) : 0;
+    story_check_posted(book->story, book->happening, expected, carried ? is_grni : NULL);
 }
 
 static void expect(struct book *book, struct balances *expected, struct slice account, wide amount_e4) {
-    balances_add(expected, account, amount_e4, wide_convert(amount_e4, rate_of(book), book->functional_digits));
+    story_expect(book->story, book->happening, expected, account, amount_e4);
 }
 
 /* ---- procurement ---- */
@@ -327,7 +299,6 @@ void purchase_check(struct story *story) {
     struct book *book = story_alloc(story, sizeof *book);
     book->story = story;
     book->digits = world_currencies[story->currency].digits;
-    book->functional_digits = world_currencies[world_entities[story->entity].functional].digits;
     for (int i = 0; i < story->decision_count; i++) {
         const struct happening *happening = &story->happenings[book->happening = story->decisions[i].happening];
         if (!happening_took_effect(happening)) continue;

@@ -132,6 +132,12 @@ static inline void balances_add(struct balances *balances, struct slice account,
 /* Debits less credits. */
 void balances_add_journal(struct balances *balances, const struct seen_journal *journal);
 
+/* Adds an amount to what the happening should have posted, converted at the rate of its journal's day. */
+void story_expect(struct story *story, int happening, struct balances *expected, struct slice account, wide amount_e4);
+/* What it has posted is that: no other account, no other amount. Functional amounts of exchange and rounding accounts are not compared, nor those of accounts for
+ * which is_carried (NULL: none) says that what was booked before counts; they are in balance with the others. */
+void story_check_posted(struct story *story, int happening, struct balances *expected, bool (*is_carried)(struct slice account));
+
 /* ---- seed ---- */
 uint64_t story_seed(uint64_t seed, uint64_t number);
 #endif

@@ -1,6 +1,5 @@
 #include "tests/property/world.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -34,16 +33,6 @@ bool supplier_is_blocked(struct slice supplier) {
     return number_is_blocked(number);
 }
 
-static const char *const single_accounts[] = {"160000", "161000", "399000", ACCOUNT_INPUT_TAX, ACCOUNT_REVERSE_TAX, ACCOUNT_TRANSIT, ACCOUNT_FX_LOSS, ACCOUNT_FX_GAIN, ACCOUNT_ROUNDING};
-enum { SINGLE_ACCOUNTS = sizeof single_accounts / sizeof *single_accounts };
-
-bool world_account(struct slice account) {
-    for (size_t i = 0; i < SINGLE_ACCOUNTS; i++)
-        if (slice_equal(account, slice_of(single_accounts[i]))) return true;
-    if (account.length != 6 || account.data[5] < '0' || account.data[5] >= '0' + CATEGORIES) return false;
-    return memcmp(account.data, PREFIX_GRNI, 5) == 0 || memcmp(account.data, PREFIX_EXPENSE, 5) == 0;
-}
-
 const char *world_date(int32_t day, char text[16]) {
     time_t seconds = (time_t)day * 86400;
     struct tm parts;
@@ -73,18 +62,6 @@ void world_make(struct world *world) {
 
 /* ---- as master data ---- */
 
-__attribute__((format(printf, 3, 4))) static void put(struct harness *harness, const char *table, const char *format, ...) {
-    char json[16384];
-    va_list arguments;
-    va_start(arguments, format);
-    int length = vsnprintf(json, sizeof json, format, arguments);
-    va_end(arguments);
-    if (length >= (int)sizeof json) die("a master record is too long");
-    for (char *at = json; *at; at++)
-        if (*at == '\'') *at = '"';
-    harness_master(harness, table, json);
-}
-
 static void rates_load(const struct world *world, struct harness *harness) {
     char date[16];
     for (int currency = 0; currency < CURRENCIES; currency++)
@@ -93,7 +70,7 @@ static void rates_load(const struct world *world, struct harness *harness) {
             if (currency == world_entities[entity].functional) continue;
             for (int day = 0; day < DAYS; day++)
                 if (day == 0 || rates_e10[day] != rates_e10[day - 1])
-                    put(harness, "fx-rates", "{'rate_type':'M','from_currency':'%s','to_currency':'%s','rate':'%" PRId64 ".%010" PRId64 "','max_age_days':400,'valid_from':'%s'}",
+                    world_put(harness, "fx-rates", "{'rate_type':'M','from_currency':'%s','to_currency':'%s','rate':'%" PRId64 ".%010" PRId64 "','max_age_days':400,'valid_from':'%s'}",
                         world_currencies[currency].code, world_currencies[world_entities[entity].functional].code, rates_e10[day] / INT64_C(10000000000),
                         rates_e10[day] % INT64_C(10000000000), world_date(FIRST_DAY + day, date));
         }
@@ -106,7 +83,7 @@ static void periods_load(struct harness *harness, const char *entity, bool some_
         struct tm begin = {.tm_year = 126, .tm_mon = month, .tm_mday = 1}, end = {.tm_year = 126, .tm_mon = month + 1, .tm_mday = 0};
         world_date((int32_t)(timegm(&begin) / 86400), first);
         world_date((int32_t)(timegm(&end) / 86400), last);
-        put(harness, "periods", "{'entity':'%s','ledger':'GL','valid_from':'%s','last_day':'%s','period':'%.7s','status':'%s'}", entity, first, last, first,
+        world_put(harness, "periods", "{'entity':'%s','ledger':'GL','valid_from':'%s','last_day':'%s','period':'%.7s','status':'%s'}", entity, first, last, first,
             some_closed && month % 5 == 4 ? "closed" : "open");
     }
 }
@@ -114,81 +91,47 @@ static void periods_load(struct harness *harness, const char *entity, bool some_
 static void entity_load(struct harness *harness, int number) {
     const struct world_entity *entity = &world_entities[number];
     const bool moves = number == 3;
-    put(harness, "legal-entities", "{'entity':'%s','name':'%s','functional_currency':'%s','time_zone':'%s','ledger':'GL','rule_set':'%s','chart':'C','rounding_account':'" ACCOUNT_ROUNDING
+    world_put(harness, "legal-entities", "{'entity':'%s','name':'%s','functional_currency':'%s','time_zone':'%s','ledger':'GL','rule_set':'%s','chart':'C','rounding_account':'" ACCOUNT_ROUNDING
         "','late_documents':'%s'}", entity->id, entity->id, world_currencies[entity->functional].code, entity->zone, entity->second_set ? "SECOND" : "FIRST", moves ? "next_open" : "park");
-    put(harness, "erp-routes", "{'entity':'%s','erp':'%s'}", entity->id, number % 2 ? "other" : "tryton");
-    put(harness, "tolerances", "{'entity':'%s','price_percent':'%s','price_amount':'%s','quantity_percent':'%s','over_receipt':'%s','early_invoice':'%s','receipt_wait_days':30,"
+    world_put(harness, "erp-routes", "{'entity':'%s','erp':'%s'}", entity->id, number % 2 ? "other" : "tryton");
+    world_put(harness, "tolerances", "{'entity':'%s','price_percent':'%s','price_amount':'%s','quantity_percent':'%s','over_receipt':'%s','early_invoice':'%s','receipt_wait_days':30,"
         "'wait_days':20,'invoice_posts_on':'%s'}", entity->id, entity->wide_tolerances ? "90000000" : "2", entity->wide_tolerances ? "99999999999" : "5",
         entity->wide_tolerances ? "900000000" : "10", entity->wide_tolerances ? "accept" : "hold", number == 2 ? "hold" : "park", entity->posts_on_approval ? "approved" : "received");
     periods_load(harness, entity->id, moves);
     for (int i = 0; i < TAX_CODES; i++)
-        put(harness, "tax-codes", "{'entity':'%s','tax_code':'%s','rate':'%d.%04d','deductible':'%d.%04d','reverse_charge':%s,'account':'" ACCOUNT_INPUT_TAX "'}", entity->id, world_taxes[i].code,
+        world_put(harness, "tax-codes", "{'entity':'%s','tax_code':'%s','rate':'%d.%04d','deductible':'%d.%04d','reverse_charge':%s,'account':'" ACCOUNT_INPUT_TAX "'}", entity->id, world_taxes[i].code,
             (int)(world_taxes[i].rate_e4 / 10000), (int)(world_taxes[i].rate_e4 % 10000), (int)(world_taxes[i].deductible_e4 / 10000), (int)(world_taxes[i].deductible_e4 % 10000),
             world_taxes[i].reverse_charge ? "true" : "false");
-    put(harness, "cost-centres", "{'entity':'%s','cost_centre':'CC1','name':'x'}", entity->id);
-    put(harness, "cost-centres", "{'entity':'%s','cost_centre':'CC2','name':'x'}", entity->id);
-    put(harness, "projects", "{'entity':'%s','project':'P1','name':'x'}", entity->id);
+    world_put(harness, "cost-centres", "{'entity':'%s','cost_centre':'CC1','name':'x'}", entity->id);
+    world_put(harness, "cost-centres", "{'entity':'%s','cost_centre':'CC2','name':'x'}", entity->id);
+    for (int i = 0; i < CURRENCIES; i++)
+        world_put(harness, "bank-accounts", "{'entity':'%s','bank_account':'B%s','currency':'%s','account':'" ACCOUNT_BANK "','transit_account':'" ACCOUNT_TRANSIT "'}", entity->id,
+            world_currencies[i].code, world_currencies[i].code);
+    for (int i = 0; i < EMPLOYEES; i++)
+        world_put(harness, "employees", "{'entity':'%s','employee':'W%d','name':'x','account':'" ACCOUNT_EMPLOYEE "','reimbursed_by':'%s'}", entity->id, i, i % 3 ? "bank" : "payroll");
+    for (int i = 0; i < CATEGORIES; i++)
+        world_put(harness, "expense-policies", "{'entity':'%s','category':'CAT%d','grade':'*','currency':'%s'}", entity->id, i, world_currencies[entity->functional].code);
+    world_put(harness, "projects", "{'entity':'%s','project':'P1','name':'x'}", entity->id);
 }
 
-#define LINE(side, account, amount, more) "{'side':'" side "','account':'" account "','amount':'" amount "'" more "},"
-#define DR(account, amount, more) LINE("debit", account, amount, more)
-#define CR(account, amount, more) LINE("credit", account, amount, more)
-#define CODED ",'cost_centre':true,'project':true"
-#define OWED ",'partner':true"
-#define TAXED ",'tax_code':true"
-#define GRNI "map:grni:category"
-#define COST "map:cost:category"
-#define TAXES(tax, cost) DR(tax, "tax_deductible", TAXED) DR(cost, "tax_not_deductible", CODED) DR(tax, "tax_reverse_deductible", TAXED) \
-    DR(cost, "tax_reverse_not_deductible", CODED) CR(ACCOUNT_REVERSE_TAX, "tax_reverse", TAXED)
-#define TAXES_BACK(tax, cost) CR(tax, "tax_deductible", TAXED) CR(cost, "tax_not_deductible", CODED) CR(tax, "tax_reverse_deductible", TAXED) \
-    CR(cost, "tax_reverse_not_deductible", CODED) DR(ACCOUNT_REVERSE_TAX, "tax_reverse", TAXED)
-#define RULE(step, lines) "{'rule':'" step "','step':'" step "','lines':[" lines "null]},"
-#define SET(payable, variance, tax) "[" \
-    RULE("goods_receipt", DR(COST, "receipt_value", CODED) CR(GRNI, "receipt_value", OWED)) \
-    RULE("invoice_with_order", DR(GRNI, "receipt_value", OWED) TAXES(tax, COST) DR(variance, "variance_above", CODED) CR(variance, "variance_below", CODED) \
-         DR(ACCOUNT_FX_LOSS, "fx_loss", "") CR(ACCOUNT_FX_GAIN, "fx_gain", "") CR(payable, "gross", OWED)) \
-    RULE("invoice_without_order", DR("line", "net", CODED) TAXES(tax, "line") CR(payable, "gross", OWED)) \
-    RULE("subsequent_debit", DR(COST, "net", CODED) TAXES(tax, COST) CR(payable, "gross", OWED)) \
-    RULE("credit_note", DR(payable, "gross", OWED) CR(COST, "net", CODED) TAXES_BACK(tax, COST)) \
-    RULE("clearing", DR(payable, "gross", OWED) CR(ACCOUNT_TRANSIT, "gross", OWED)) "null]"
-
-/* The macros end every list with `null`, which is taken out here. */
-static void rules_load(struct harness *harness, const char *set, const char *rules) {
-    static char json[32768];
-    size_t length = (size_t)snprintf(json, sizeof json, "{'rule_set':'%s','rules':%s}", set, rules);
-    if (length >= sizeof json) die("the rules are too long");
-    char *to = json;
-    for (const char *from = json; *from; from++) {
-        if (strncmp(from, ",null", 5) == 0) from += 4;
-        else *to++ = *from == '\'' ? '"' : *from;
+static void suppliers_load(struct harness *harness) {
+    for (int i = 0; i < SUPPLIERS; i++) {
+        world_put(harness, "suppliers", "{'supplier':'S%d','name':'x','country':'US','account':'161000'%s}", i, number_is_blocked(i) ? ",'status':'blocked_for_payment'" : "");
+        world_put(harness, "supplier-accounts", "{'supplier':'S%d','supplier_account':'A1','iban':'NL02RABO0123456789'}", i);
     }
-    *to = 0;
-    harness_master(harness, "posting-rules", json);
 }
 
 static void permission_load(void *harness, const char *topic) {
-    put(harness, "source-permissions", "{'source_system':'SRC','topic':'%s','entities':['*']}", topic);
-}
-
-static void codes_load(struct harness *harness) {
-    for (size_t i = 0; i < SINGLE_ACCOUNTS; i++) put(harness, "accounts", "{'chart':'C','account':'%s','name':'x','type':'asset'}", single_accounts[i]);
-    for (int i = 0; i < CATEGORIES; i++) {
-        put(harness, "accounts", "{'chart':'C','account':'" PREFIX_GRNI "%d','name':'x','type':'liability'}", i);
-        put(harness, "accounts", "{'chart':'C','account':'" PREFIX_EXPENSE "%d','name':'x','type':'expense'}", i);
-        put(harness, "code-mappings", "{'mapping_set':'grni','code':'CAT%d','target':'" PREFIX_GRNI "%d'}", i, i);
-        put(harness, "code-mappings", "{'mapping_set':'cost','code':'CAT%d','target':'" PREFIX_EXPENSE "%d'}", i, i);
-    }
-    for (int i = 0; i < SUPPLIERS; i++)
-        put(harness, "suppliers", "{'supplier':'S%d','name':'x','country':'US','account':'161000'%s}", i, number_is_blocked(i) ? ",'status':'blocked_for_payment'" : "");
+    world_put(harness, "source-permissions", "{'source_system':'SRC','topic':'%s','entities':['*'],'journals':true}", topic);
 }
 
 void world_load(const struct world *world, struct harness *harness) {
     harness_masters(harness, true);
     harness_topics(permission_load, harness);
+    world_put(harness, "source-permissions", "{'source_system':'kontor-invoice','topic':'payables','entities':['*']}");
+    suppliers_load(harness);
     for (int i = 0; i < ENTITIES; i++) entity_load(harness, i);
-    codes_load(harness);
-    rules_load(harness, "FIRST", SET("160000", "399000", ACCOUNT_INPUT_TAX));
-    rules_load(harness, "SECOND", SET("supplier", COST, "tax_code"));
+    world_load_rules(harness);
     rates_load(world, harness);
     harness_masters(harness, false);
 }

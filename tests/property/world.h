@@ -11,7 +11,7 @@
 #include "tests/property/harness.h"
 #include "tests/property/wide.h"
 
-enum { CURRENCIES = 10, ORDINARY_CURRENCIES = 8, ENTITIES = 4, CATEGORIES = 6, TAX_CODES = 9, SUPPLIERS = 40, FIRST_DAY = 20454 /* 2026-01-01 */, DAYS = 730 };
+enum { CURRENCIES = 10, ORDINARY_CURRENCIES = 8, ENTITIES = 4, CATEGORIES = 6, TAX_CODES = 9, SUPPLIERS = 40, EMPLOYEES = 40, FIRST_DAY = 20454 /* 2026-01-01 */, DAYS = 730 };
 
 struct world_currency { const char *code; int digits; };
 extern const struct world_currency world_currencies[CURRENCIES];
@@ -37,6 +37,14 @@ int world_tax_find(struct slice code);
 #define ACCOUNT_FX_LOSS "481000"
 #define ACCOUNT_FX_GAIN "482000"
 #define ACCOUNT_ROUNDING "499900"
+#define ACCOUNT_BANK "110000"
+#define ACCOUNT_ADVANCE "133000"
+#define ACCOUNT_PREPAYMENT "145000"
+#define ACCOUNT_EMPLOYEE "162000"
+#define ACCOUNT_PAYROLL "165000"
+#define ACCOUNT_WITHHELD "175000"
+#define ACCOUNT_CHARGES "468000"
+#define ACCOUNT_DISCOUNT "478000"
 #define PREFIX_GRNI "19110"
 #define PREFIX_EXPENSE "30000"
 
@@ -46,6 +54,9 @@ struct world {
 
 void world_make(struct world *world);
 void world_load(const struct world *world, struct harness *harness);
+/* One master record; ' stands for ". */
+__attribute__((format(printf, 3, 4))) void world_put(struct harness *harness, const char *table, const char *format, ...);
+void world_load_rules(struct harness *harness);
 /* Whether the supplier may not be paid. */
 bool supplier_is_blocked(struct slice supplier);
 /* Whether a journal may name the account. */
