@@ -37,6 +37,9 @@ static void lines_check(struct story *story, const struct story_journal *journal
     story_check(story, PROPERTY_BALANCED, journal->document, functional_sum_e4 == 0, "debits and credits differ in functional currency");
 }
 
+/* An application of a prepayment names the prepayment's rate. */
+static bool is_application(struct slice step) { return step.length >= 18 && memcmp(step.data, "prepayment_applied", 18) == 0; }
+
 static void journal_check(struct story *story, const struct story_journal *journal) {
     const struct seen_journal *seen = &journal->seen;
     const struct world_entity *entity = &world_entities[story->entity];
@@ -56,7 +59,7 @@ static void journal_check(struct story *story, const struct story_journal *journ
     world_date((int32_t)seen->posting_date, date);
     story_check(story, PROPERTY_BALANCED, journal->document, seen->period.length == 7 && memcmp(seen->period.data, date, 7) == 0, "%s is not in period " SLICE_FORMAT, date,
                 SLICE_ARGUMENT(seen->period));
-    if (!seen->reverses.length)
+    if (!seen->reverses.length && !is_application(seen->step))
         story_check(story, PROPERTY_AMOUNTS, journal->document, seen->rate_e10 == story_rate(story, seen->posting_date), "not the rate of %s", date);
     if (currency >= 0 && functional >= 0) lines_check(story, journal, currency, functional);
 }

@@ -16,8 +16,8 @@ static const char usage[] =
     "  --documents  how many to make (60000, or KONTOR_PROPERTY_DOCUMENTS)\n"
     "  --story      only the story of that number, of SEED and as many documents\n";
 
-extern const struct generator purchase_generator, splits_generator, extremes_generator;
-static const struct generator *const generators[] = {&purchase_generator, &splits_generator, &extremes_generator};
+extern const struct generator purchase_generator, splits_generator, extremes_generator, payments_generator;
+static const struct generator *const generators[] = {&purchase_generator, &splits_generator, &extremes_generator, &payments_generator};
 enum { GENERATORS = sizeof generators / sizeof *generators, BLOCK_STORIES = 500, STORY_DOCUMENTS_LEAST = 6, TURNS_MAXIMUM = BLOCK_STORIES * HAPPENINGS_MAXIMUM,
        TOPICS = 8, PARTITIONS_MAXIMUM = 4, REORDERED_ONE_IN = 4 };
 

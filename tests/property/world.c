@@ -130,6 +130,7 @@ void world_load(const struct world *world, struct harness *harness) {
     harness_topics(permission_load, harness);
     world_put(harness, "source-permissions", "{'source_system':'kontor-invoice','topic':'payables','entities':['*']}");
     suppliers_load(harness);
+    world_put(harness, "payment-terms", "{'terms':'T2','net_days':30,'discounts':[{'days':14,'percent':'2'}]}");
     for (int i = 0; i < ENTITIES; i++) entity_load(harness, i);
     world_load_rules(harness);
     rates_load(world, harness);
