@@ -16,15 +16,16 @@ static const char usage[] =
     "  --documents  how many to make (60000, or KONTOR_PROPERTY_DOCUMENTS)\n"
     "  --story      only the story of that number, of SEED and as many documents\n";
 
-extern const struct generator purchase_generator, splits_generator, extremes_generator, payments_generator;
-static const struct generator *const generators[] = {&purchase_generator, &splits_generator, &extremes_generator, &payments_generator};
+extern const struct generator purchase_generator, splits_generator, extremes_generator, payments_generator, expenses_generator, journals_generator;
+static const struct generator *const generators[] = {&purchase_generator, &splits_generator, &extremes_generator, &payments_generator, &expenses_generator,
+                                                     &journals_generator};
 enum { GENERATORS = sizeof generators / sizeof *generators, BLOCK_STORIES = 500, STORY_DOCUMENTS_LEAST = 6, TURNS_MAXIMUM = BLOCK_STORIES * HAPPENINGS_MAXIMUM,
        TOPICS = 8, PARTITIONS_MAXIMUM = 4, REORDERED_ONE_IN = 4 };
 
 /* ---- idempotency keys: each once, reversals of what was sent ---- */
 
 struct keys { uint64_t *slots; size_t capacity, count; };
-static const uint64_t reversed_mark = 0x5bd1e9955bd1e995u;
+static const uint64_t reversed_mark = 0x5bd1e9955bd1e995u, accrual_mark = 0xc2b2ae3d27d4eb4fu;
 
 /* False: it is there already. */
 static bool keys_add(struct keys *keys, uint64_t hash) {
@@ -109,6 +110,12 @@ static struct slice payload_of(struct run *run, struct slice value) {
     return (struct slice){copy, payload.length};
 }
 
+/* The reversal of an accrual on its day: when the accrual is taken back later, both are reversed. */
+static bool is_accrual_end(struct slice step) {
+    static const struct slice end = {"_auto_reversal", 14};
+    return step.length > end.length && memcmp(step.data + step.length - end.length, end.data, end.length) == 0;
+}
+
 static void journal_watch(void *context, const char *topic, struct slice key, struct slice value) {
     struct run *run = context;
     struct seen_journal journal;
@@ -122,7 +129,7 @@ static void journal_watch(void *context, const char *topic, struct slice key, st
     if (!journal.reverses.length) return;
     uint64_t reversed = hash_slice(journal.reverses);
     story_check(place.story, PROPERTY_REVERSAL, NOTHING, keys_have(&run->keys, reversed), SLICE_FORMAT " reverses what was never sent", SLICE_ARGUMENT(journal.idempotency_key));
-    story_check(place.story, PROPERTY_REVERSAL, NOTHING, keys_add(&run->keys, reversed ^ reversed_mark), SLICE_FORMAT " was reversed before", SLICE_ARGUMENT(journal.reverses));
+    story_check(place.story, PROPERTY_REVERSAL, NOTHING, keys_add(&run->keys, reversed ^ (is_accrual_end(journal.step) ? accrual_mark : reversed_mark)), SLICE_FORMAT " was reversed before", SLICE_ARGUMENT(journal.reverses));
 }
 
 static void answer_watch(void *context, struct slice value) {

@@ -37,12 +37,16 @@ struct slice story_text(struct story *story, const char *format, ...) {
     return (struct slice){copy, (size_t)length};
 }
 
+void story_partner(struct story *story, const char *letters, int count) {
+    story->partner = story_text(story, "%s%d", letters, (int)chance_below(count));
+    story->key = story_text(story, "%s|" SLICE_FORMAT, world_entities[story->entity].id, SLICE_ARGUMENT(story->partner));
+}
+
 void story_begin(struct story *story, int entity, int currency) {
     story->entity = entity;
     story->currency = currency;
     story->journals_end = &story->journals;
-    story->partner = story_text(story, "S%d", (int)chance_below(SUPPLIERS));
-    story->key = story_text(story, "%s|" SLICE_FORMAT, world_entities[entity].id, SLICE_ARGUMENT(story->partner));
+    story_partner(story, "S", SUPPLIERS);
 }
 
 int story_document(struct story *story, const char *letters) {

@@ -81,6 +81,8 @@ struct generator {
 
 /* Entity and currency are set; for the story's own documents. */
 void story_begin(struct story *story, int entity, int currency);
+/* The partner of the key, instead of a supplier: the letters and a number below count. */
+void story_partner(struct story *story, const char *letters, int count);
 void *story_alloc(struct story *story, size_t size);
 __attribute__((format(printf, 2, 3))) struct slice story_text(struct story *story, const char *format, ...);
 /* A new document: its number begins with the letters and is of this story alone. */
