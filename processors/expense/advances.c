@@ -88,14 +88,15 @@ void advance_check(struct claim *claim) {
     claim->advance_entry = entry;
 }
 
-void advance_post(struct claim *claim, struct posting *posting) {
+void advance_post(struct claim *claim, struct posting *posting, int64_t owed_functional_e4) {
     if (!claim->applied_e4) return;
     struct employee_advance *advance = claim->advance_entry->value;
     struct posting_line line = {.step = SLICE("advance_applied"), .method = claim->expense->event->method};
     line.amounts_e4[RULE_PAID] = claim->applied_e4;
-    line.carried.has = true;
-    line.carried.amount = RULE_SETTLED;
-    line.carried.functional_e4 = claim->applied_functional_e4;
+    int64_t *booked_e4 = decision_alloc(claim->expense->decision, RULE_AMOUNT_COUNT * sizeof *booked_e4);
+    booked_e4[RULE_PAID] = owed_functional_e4;
+    booked_e4[RULE_SETTLED] = claim->applied_functional_e4;
+    line.booked_e4 = booked_e4;
     posting_add(posting, &line);
     advance->open_e4 -= claim->applied_e4;
     advance->open_functional_e4 -= claim->applied_functional_e4;

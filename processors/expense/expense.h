@@ -137,6 +137,6 @@ void expense_decide_advance_returned(struct expense *expense);
 /* What a report has open of its advance: gives back what it took, checks what it asks for. */
 void advance_give_back(struct expense *expense, const struct expense_report *report);
 void advance_check(struct claim *claim);
-/* Sets it against the advance; adds the line to the posting. */
-void advance_post(struct claim *claim, struct posting *posting);
+/* Sets it against the advance; adds the line to the posting. owed_functional_e4: what the employee is owed less by it. */
+void advance_post(struct claim *claim, struct posting *posting, int64_t owed_functional_e4);
 #endif

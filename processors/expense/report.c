@@ -97,13 +97,13 @@ static void approver_check(struct expense *expense) {
         report(expense->decision, REASON_SELF_APPROVAL, "user", SLICE_FORMAT, SLICE_ARGUMENT(user));
 }
 
-/* What the journal owes the employee in functional currency, each line converted as it is posted. */
+/* What the lines owe the employee in functional currency, each converted as it is posted. */
 static int64_t owed_functional(const struct claim *claim, const struct posting *posting) {
     int64_t sum_e4 = 0;
     bool fits = true;
     for (size_t i = 0; i < claim->count; i++)
         if (claim->items[i].payer == PAYER_EMPLOYEE) fits = fits && decimal_add(sum_e4, posting_functional(posting, claim->items[i].value_e4), &sum_e4);
-    fits = fits && decimal_subtract(sum_e4, posting_functional(posting, claim->applied_e4), &sum_e4) && sum_e4 <= MONEY_MAXIMUM_E4 && sum_e4 >= -MONEY_MAXIMUM_E4;
+    fits = fits && sum_e4 <= MONEY_MAXIMUM_E4 && sum_e4 >= -MONEY_MAXIMUM_E4;
     if (!fits) report(posting->decision, REASON_AMOUNT_OVERFLOW, "currency", "in functional currency");
     return fits ? sum_e4 : 0;
 }
@@ -119,17 +119,19 @@ static void report_post(struct claim *claim, bool correction) {
     expense_lines_check(claim);
     advance_check(claim);
     expense_lines_post(claim, &posting);
-    advance_post(claim, &posting);
+    const int64_t functional_e4 = owed_functional(claim, &posting), applied_e4 = claim->applied_e4;
+    /* All that is owed is all of it in functional currency too, however its lines were rounded. */
+    const int64_t applied_functional_e4 = applied_e4 == claim->owed_e4 ? functional_e4 : posting_functional(&posting, applied_e4);
+    advance_post(claim, &posting, applied_functional_e4);
     posting_check(&posting);
     if (correction) posting_reversal_check(decision, &expense->facts);
-    const int64_t functional_e4 = owed_functional(claim, &posting);
     if (refused(decision)) return;
     struct expense_report report_now = report_make(claim, REPORT_STATUS_POSTED);
     report_now.version = posting.version;
     report_now.applied_e4 = claim->applied_e4;
     report_now.applied_functional_e4 = claim->applied_functional_e4;
     report_now.owed_e4 = claim->owed_e4 - claim->applied_e4;
-    report_now.owed_functional_e4 = functional_e4;
+    report_now.owed_functional_e4 = functional_e4 - applied_functional_e4;   /* of amounts that were checked */
     posting.has_tax_date = true;
     posting.tax_date = claim->has_tax_date ? claim->tax_date : expense->event->document_date;
     const bool reversed = correction && posting_reverse(decision, &expense->facts, OUTPUT_COMMANDS, before->journal).length;

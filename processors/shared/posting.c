@@ -335,15 +335,26 @@ static void line_check(struct posting *posting, const struct ledger_line *line) 
     }
 }
 
+/* Of what was booked, each part that was settled carried its share rounded: less than nothing may be left for the last, in functional currency. By a rule that is
+ * then a line of its own. A line outright is as its source says it. */
+static void line_enter(struct journal *journal, struct ledger_line line, bool by_rule) {
+    void (*enter)(struct journal *, struct ledger_line) = line.side == LEDGER_DEBIT ? journal_debit : journal_credit;
+    if (by_rule && ((line.amount_e4 > 0 && line.functional_e4 < 0) || (line.amount_e4 < 0 && line.functional_e4 > 0))) {
+        struct ledger_line left = line;
+        left.amount_e4 = line.functional_e4 = 0;
+        enter(journal, left);
+    }
+    enter(journal, line);
+}
+
 /* Rules were shown to balance when they were loaded, and amounts were checked. If the journal is refused all the same, a person must look: the document is held,
  * and the others go on. */
 static void journal_build(struct posting *posting) {
     struct decision *decision = posting->decision;
     const struct facts *facts = posting->facts;
-    struct ledger_line *lines = decision_alloc(decision, (posting->count + 1) * sizeof *lines);
-    journal_begin(&posting->journal, lines, posting->count + 1, facts->currency, facts->functional);
-    for (size_t i = 0; i < posting->count; i++)
-        (posting->lines[i].side == LEDGER_DEBIT ? journal_debit : journal_credit)(&posting->journal, posting->lines[i]);
+    struct ledger_line *lines = decision_alloc(decision, (2 * posting->count + 1) * sizeof *lines);
+    journal_begin(&posting->journal, lines, 2 * posting->count + 1, facts->currency, facts->functional);
+    for (size_t i = 0; i < posting->count; i++) line_enter(&posting->journal, posting->lines[i], posting->rules != NULL);
     const struct journal_rounding rounding = {.account = facts->entity->rounding_account,
         .limit_e4 = (int64_t)posting->merged * money_minor_unit_e4(facts->functional)};   /* each line was converted once */
     enum journal_status status = journal_finish(&posting->journal, rounding);
