@@ -91,15 +91,14 @@ static struct slice item_key_of(struct payment *payment, struct slice document) 
     return item_key(payment->decision, payment->event->entity, payment->event->supplier, document);
 }
 
-/* What has left already is not refused: a person must look at it. */
+/* Held until the item changes: it may open again by a return, a rejection or a correction that is not here yet. */
 static void exceeds_check(struct payment *payment, size_t i, struct slice document, int64_t part_e4, const struct open_item *item, enum item_use use) {
     struct decision *decision = payment->decision;
     const struct slice key = item_key_of(payment, document);
     const char *amount = item_path(decision, i, "amount"), *field = item_path(decision, i, "document");
     const int64_t open_e4 = item->amount_e4 - item->settled_e4, free_e4 = use == ITEM_SENT ? open_e4 : open_e4 - item->instructed_e4;
     if (!part_e4) report(decision, REASON_TOTAL_MISMATCH, amount, "settles nothing");
-    else if (!open_e4 && !free_e4 && use == ITEM_SENT) hold_until_state(decision, REASON_ALREADY_CLEARED, field, STORE_ITEMS, key);
-    else if (!open_e4 && !free_e4) report(decision, REASON_ALREADY_CLEARED, field, SLICE_FORMAT, SLICE_ARGUMENT(document));
+    else if (!open_e4 && !free_e4) hold_until_state(decision, REASON_ALREADY_CLEARED, field, STORE_ITEMS, key);
     else if (part_e4 > 0 ? part_e4 > free_e4 : part_e4 < free_e4) hold_until_state(decision, REASON_PAYMENT_EXCEEDS_OPEN, amount, STORE_ITEMS, key);
 }
 

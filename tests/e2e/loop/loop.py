@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "harness"))
-from cluster import REPOSITORY, finish, seed, spawn, test, wait_until  # noqa: E402
+from cluster import REPOSITORY, again_where_markers_were_lost, finish, seed, spawn, test, wait_until  # noqa: E402
 from proxied import ProxiedCluster  # noqa: E402
 
 PROGRAMS = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else REPOSITORY / "build" / "tests"
@@ -139,19 +139,31 @@ def random_kills(cluster, counted, rng):
     processor.stop()
 
 
+def broker_killed(_cluster, _counted, _rng):
+    """On a cluster of its own, which may have to be another one."""
+    def attempt():
+        with ProxiedCluster(FOLDER.with_name("loop-killed"), binaries=PROGRAMS, controller=True) as cluster:
+            counted = Counted(cluster)
+            counted.setup()
+            processor = counter(cluster, kafka_bootstrap_servers=cluster.proxied).start().wait_ready()
+            identity = processor.process.pid
+            for _ in range(2):
+                with Feeding(counted):
+                    wait_until(lambda: processor.metric("kontor_records_total"), 20, "records taken")
+                cluster.broker.kill()
+                cluster.broker.start().wait_ready()
+                cluster.check_markers()
+            counted.feed(1000)
+            counted.check_soon(processor, deadline_s=90)
+            assert processor.process.pid == identity and processor.alive()
+    with test("broker killed and started again, 2 times while it works"):
+        again_where_markers_were_lost(attempt)
+
+
 def broker_faults(cluster, counted, rng):
     processor = counter(cluster, kafka_bootstrap_servers=cluster.proxied)
     processor.start().wait_ready()
     identity = processor.process.pid
-    with test("broker killed and started again, 2 times while it works"):
-        for _ in range(2):
-            with Feeding(counted):
-                wait_until(lambda: processor.metric("kontor_records_total"), 20, "records taken")
-            cluster.broker.kill()
-            cluster.broker.start().wait_ready()
-        counted.feed(1000)
-        counted.check_soon(processor, deadline_s=90)
-        assert processor.process.pid == identity and processor.alive()
     with test("network gone for 30 s: not ready, says why, quiet, goes on without a restart"):
         lines = len(processor.log().splitlines())
         with Feeding(counted):
@@ -443,13 +455,13 @@ def flood(cluster, counted, rng):
         processor.stop()
 
 
-SCENARIOS = (committed_order, crash_points, random_kills, broker_faults, proxy_faults, doubtful_commits, rebalances, rolling_upgrade, twins, open_transaction, flood,
+SCENARIOS = (committed_order, crash_points, random_kills, broker_killed, broker_faults, proxy_faults, doubtful_commits, rebalances, rolling_upgrade, twins, open_transaction, flood,
              changelog_replaced, environment)
 
 
 def main():
     rng = random.Random(seed())
-    with ProxiedCluster(FOLDER, binaries=PROGRAMS, controller=True) as cluster:
+    with ProxiedCluster(FOLDER, binaries=PROGRAMS) as cluster:
         counted = Counted(cluster)
         counted.setup()
         for scenario in SCENARIOS:
