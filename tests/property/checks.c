@@ -26,12 +26,14 @@ static void lines_check(struct story *story, const struct story_journal *journal
         sum_e4 += sign * line->amount_e4;
         functional_sum_e4 += sign * line->functional_e4;
         story_check(story, PROPERTY_BALANCED, journal->document, line->side == 0 || line->side == 1, "line %zu is on side %d", i, (int)line->side);
-        story_check(story, PROPERTY_BALANCED, journal->document, world_account(line->account), "account " SLICE_FORMAT " is not in the chart", SLICE_ARGUMENT(line->account));
+        story_check(story, PROPERTY_BALANCED, journal->document, world_account(line->account), "account " SLICE_FORMAT " is not in the chart",
+                    SLICE_ARGUMENT(line->account));
         story_check(story, PROPERTY_BALANCED, journal->document, line->amount_e4 % wide_unit(world_currencies[currency].digits) == 0 &&
                     line->functional_e4 % wide_unit(world_currencies[functional].digits) == 0, "line %zu has more digits than its currency", i);
         story_check(story, PROPERTY_BALANCED, journal->document, line->amount_e4 >= 0 && line->functional_e4 >= 0 && (line->amount_e4 || line->functional_e4),
                     "line %zu is negative, or nothing", i);
-        story_check(story, PROPERTY_BALANCED, journal->document, currency != functional || line->amount_e4 == line->functional_e4, "line %zu has two amounts in one currency", i);
+        story_check(story, PROPERTY_BALANCED, journal->document, currency != functional || line->amount_e4 == line->functional_e4,
+                    "line %zu has two amounts in one currency", i);
     }
     story_check(story, PROPERTY_BALANCED, journal->document, sum_e4 == 0 && seen->lines.count >= 2, "debits and credits differ in transaction currency");
     story_check(story, PROPERTY_BALANCED, journal->document, functional_sum_e4 == 0, "debits and credits differ in functional currency");
@@ -45,19 +47,23 @@ static void journal_check(struct story *story, const struct story_journal *journ
     const struct world_entity *entity = &world_entities[story->entity];
     int currency = currency_find_of(seen->currency), functional = currency_find_of(seen->functional_currency);
     char date[16];
-    struct slice key = story_text(story, SLICE_FORMAT "/" SLICE_FORMAT "/" SLICE_FORMAT "/%d", SLICE_ARGUMENT(seen->entity), SLICE_ARGUMENT(seen->document), SLICE_ARGUMENT(seen->step),
+    struct slice key = story_text(story, SLICE_FORMAT "/" SLICE_FORMAT "/" SLICE_FORMAT "/%d", SLICE_ARGUMENT(seen->entity), SLICE_ARGUMENT(seen->document),
+                                  SLICE_ARGUMENT(seen->step),
                                   (int)seen->version);
     struct slice record_key = story_text(story, SLICE_FORMAT "|" SLICE_FORMAT, SLICE_ARGUMENT(seen->entity), SLICE_ARGUMENT(seen->partner));
     struct slice topic = story_text(story, "posting.commands." SLICE_FORMAT, SLICE_ARGUMENT(seen->erp));
     story_check(story, PROPERTY_BALANCED, journal->document, journal->happening >= 0 && journal->document >= 0, "a journal of a document that nobody sent");
     story_check(story, PROPERTY_BALANCED, journal->document, currency == story->currency && functional == entity->functional, "in " SLICE_FORMAT " and " SLICE_FORMAT,
                 SLICE_ARGUMENT(seen->currency), SLICE_ARGUMENT(seen->functional_currency));
-    story_check(story, PROPERTY_BALANCED, journal->document, slice_equal(seen->entity, slice_of(entity->id)) && slice_equal(seen->partner, story->partner), "another entity or partner");
+    story_check(story, PROPERTY_BALANCED, journal->document, slice_equal(seen->entity, slice_of(entity->id)) && slice_equal(seen->partner, story->partner),
+                "another entity or partner");
     story_check(story, PROPERTY_BALANCED, journal->document, slice_equal(key, seen->idempotency_key), "its key is not entity/document/step/version");
-    story_check(story, PROPERTY_BALANCED, journal->document, slice_equal(record_key, journal->key) && slice_equal(topic, journal->topic), "lies under " SLICE_FORMAT " in " SLICE_FORMAT,
+    story_check(story, PROPERTY_BALANCED, journal->document, slice_equal(record_key, journal->key) && slice_equal(topic, journal->topic),
+                "lies under " SLICE_FORMAT " in " SLICE_FORMAT,
                 SLICE_ARGUMENT(journal->key), SLICE_ARGUMENT(journal->topic));
     world_date((int32_t)seen->posting_date, date);
-    story_check(story, PROPERTY_BALANCED, journal->document, seen->period.length == 7 && memcmp(seen->period.data, date, 7) == 0, "%s is not in period " SLICE_FORMAT, date,
+    story_check(story, PROPERTY_BALANCED, journal->document, seen->period.length == 7 && memcmp(seen->period.data, date, 7) == 0, "%s is not in period " SLICE_FORMAT,
+                date,
                 SLICE_ARGUMENT(seen->period));
     if (!seen->reverses.length && !is_application(seen->step))
         story_check(story, PROPERTY_AMOUNTS, journal->document, seen->rate_e10 == story_rate(story, seen->posting_date), "not the rate of %s", date);
@@ -88,7 +94,8 @@ void story_check_posted(struct story *story, int number, struct balances *expect
         bool free = is_difference(should->account) || (is_carried && is_carried(should->account));
         char text[4][WIDE_TEXT_SIZE];
         story_check(story, PROPERTY_AMOUNTS, happening->document, is->amount_e4 == should->amount_e4 && (free || is->functional_e4 == should->functional_e4),
-                    "%s: account " SLICE_FORMAT " has %s (%s), and should have %s (%s)", happening->kind, SLICE_ARGUMENT(should->account), wide_print(is->amount_e4, text[0]),
+                    "%s: account " SLICE_FORMAT " has %s (%s), and should have %s (%s)", happening->kind, SLICE_ARGUMENT(should->account), 
+                    wide_print(is->amount_e4, text[0]),
                     wide_print(is->functional_e4, text[1]), wide_print(should->amount_e4, text[2]), wide_print(should->functional_e4, text[3]));
     }
 }
@@ -108,7 +115,8 @@ static void reversal_check(struct story *story, const struct decided *decided) {
         balances_add_journal(&balances, &journal->seen);
         journals++;
     }
-    story_check(story, PROPERTY_REVERSAL, happening->takes_back, journals % 2 == 0 && (journals > 0 || happening->zero_value), "%d journals, of which the last took the others back", journals);
+    story_check(story, PROPERTY_REVERSAL, happening->takes_back, journals % 2 == 0 && (journals > 0 || happening->zero_value),
+                "%d journals, of which the last took the others back", journals);
     for (size_t i = 0; i < balances.count; i++)
         story_check(story, PROPERTY_REVERSAL, happening->takes_back, balances.items[i].amount_e4 == 0 && balances.items[i].functional_e4 == 0,
                     "after its cancellation account " SLICE_FORMAT " is not zero", SLICE_ARGUMENT(balances.items[i].account));
@@ -119,8 +127,10 @@ static void reversal_check(struct story *story, const struct decided *decided) {
 static void outcome_check(struct story *story, const struct happening *happening) {
     bool posts = happening->outcome == OUTCOME_ACCEPTED_;
     story_check(story, PROPERTY_OUTCOMES, happening->document, happening->answers > 0, "%s has no answer", happening->kind);
-    story_check(story, PROPERTY_OUTCOMES, happening->document, posts || happening->journals == 0, "%s was not accepted and posted %d journals", happening->kind, happening->journals);
-    story_check(story, PROPERTY_OUTCOMES, happening->document, happening->journals_named == happening->journals, "%s: %d journals, the answer names %d", happening->kind, happening->journals,
+    story_check(story, PROPERTY_OUTCOMES, happening->document, posts || happening->journals == 0, "%s was not accepted and posted %d journals", happening->kind,
+                happening->journals);
+    story_check(story, PROPERTY_OUTCOMES, happening->document, happening->journals_named == happening->journals, "%s: %d journals, the answer names %d",
+                happening->kind, happening->journals,
                 (int)happening->journals_named);
     if (happening->repeated) return;
     story_check(story, PROPERTY_OVERFLOW, happening->document, !happening->overflow || happening->outcome == OUTCOME_REJECTED_ || happening->outcome == OUTCOME_HELD_,
@@ -141,7 +151,8 @@ static uint64_t mix_wide(uint64_t hash, wide with) { return mix(mix(hash, (uint6
 
 static uint64_t journal_hash(const struct seen_journal *journal) {
     uint64_t hash = hash_slice(journal->idempotency_key);
-    const struct slice texts[] = {journal->erp, journal->ledger, journal->reverses, journal->period, journal->currency, journal->functional_currency, journal->rule, journal->event_id};
+    const struct slice texts[] = {journal->erp, journal->ledger, journal->reverses, journal->period, journal->currency, journal->functional_currency, journal->rule,
+        journal->event_id};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) hash = mix(hash, hash_slice(texts[i]));
     hash = mix_wide(mix_wide(mix_wide(hash, journal->posting_date), journal->document_date), journal->rate_e10);
     for (size_t i = 0; i < journal->lines.count; i++) {

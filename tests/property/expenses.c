@@ -45,7 +45,8 @@ static int64_t lines_make(struct story *story, struct expense_event *event) {
         int tax = (int)chance_below(TAX_CODES + 2);
         struct expense_line *line = &event->lines.items[i];
         int64_t gross_e4 = (chance_below(INT64_C(900000000)) + 1000) * story_unit(story);
-        *line = (struct expense_line){.line = story_text(story, "%zu", i + 1), .category = story_text(story, "CAT%d", (int)chance_below(CATEGORIES)), .date = story_day(story), .has_gross = true,
+        *line = (struct expense_line){.line = story_text(story, "%zu", i + 1), .category = story_text(story, "CAT%d", (int)chance_below(CATEGORIES)),
+            .date = story_day(story), .has_gross = true,
             .gross_e4 = gross_e4, .paid_by = SLICE("employee"), .proof = !one_in(4), .cost_centre = SLICE("CC1")};
         sum_e4 += gross_e4;
         if (tax >= TAX_CODES || world_taxes[tax].reverse_charge) continue;
@@ -219,7 +220,8 @@ static void happening_book(struct book *book, const struct happening *happening)
 }
 
 static void open_check(struct book *book) {
-    static const struct { const char *account, *what; int sign; char letter; } sums[] = {{ACCOUNT_EMPLOYEE, "owed to the employee", -1, 'X'}, {ACCOUNT_ADVANCE, "advanced", 1, 'A'}};
+    static const struct { const char *account, *what; int sign; char letter; } sums[] = {{ACCOUNT_EMPLOYEE, "owed to the employee", -1, 'X'},
+        {ACCOUNT_ADVANCE, "advanced", 1, 'A'}};
     struct story *story = book->story;
     for (size_t k = 0; k < sizeof sums / sizeof *sums; k++) {
         wide open_e4 = 0;
@@ -231,7 +233,8 @@ static void open_check(struct book *book) {
         }
         const struct balance *balance = balances_of(&book->posted, slice_of(sums[k].account));
         char text[2][WIDE_TEXT_SIZE];
-        story_check(story, PROPERTY_SPLITTING, NOTHING, sums[k].sign * balance->amount_e4 == open_e4, "after %s %s is %s, and open is %s", story->happenings[book->happening].kind, sums[k].what,
+        story_check(story, PROPERTY_SPLITTING, NOTHING, sums[k].sign * balance->amount_e4 == open_e4, "after %s %s is %s, and open is %s",
+                    story->happenings[book->happening].kind, sums[k].what,
                     wide_print(sums[k].sign * balance->amount_e4, text[0]), wide_print(open_e4, text[1]));
         if (!any) story_check(story, PROPERTY_SPLITTING, NOTHING, balance->functional_e4 == 0, "after %s nothing is %s any more, and %s are left in functional currency",
                               story->happenings[book->happening].kind, sums[k].what, wide_print(balance->functional_e4, text[0]));

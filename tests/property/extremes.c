@@ -23,7 +23,8 @@ static int64_t near(int64_t limit, int64_t unit) {
 static int line_count(void) { return chance_below(3) ? 1 + (int)chance_below(4) : 1 + (int)chance_below(300); }
 
 static void line_fill(struct story *story, struct invoice_line *line, int number, int64_t limit_e4) {
-    *line = (struct invoice_line){.line = line_name(story, number), .net_e4 = near(limit_e4, story_unit(story)), .account = story_text(story, PREFIX_EXPENSE "%d", number % CATEGORIES)};
+    *line = (struct invoice_line){.line = line_name(story, number), .net_e4 = near(limit_e4, story_unit(story)),
+                                  .account = story_text(story, PREFIX_EXPENSE "%d", number % CATEGORIES)};
     if (chance_below(2)) line->tax_code = slice_of(world_taxes[chance_below(TAX_CODES)].code);
     if (chance_below(8) == 0) line->net_e4 = -line->net_e4;
 }
@@ -66,7 +67,8 @@ static void order_of_extremes(struct story *story) {
 }
 
 static void extremes_make(struct story *story) {
-    story_begin(story, (int)chance_below(ENTITIES), (int)chance_below(2) ? ORDINARY_CURRENCIES + (int)chance_below(CURRENCIES - ORDINARY_CURRENCIES) : (int)chance_below(CURRENCIES));
+    story_begin(story, (int)chance_below(ENTITIES),
+                (int)chance_below(2) ? ORDINARY_CURRENCIES + (int)chance_below(CURRENCIES - ORDINARY_CURRENCIES) : (int)chance_below(CURRENCIES));
     if (chance_below(2)) invoices_make(story);
     else order_of_extremes(story);
 }

@@ -81,7 +81,10 @@ static uint32_t id_find(void *context, const struct codec_type *type, const char
 
 static enum schema_answer plan_find(void *context, const struct codec_type *reader, uint32_t schema_id, const struct codec_plan **plan, struct error *error) {
     (void)context;
-    if (!schema_id || schema_id > TYPES_MAXIMUM || schemas[schema_id - 1].type != reader) { error_set(error, "schema %u is not of %s", schema_id, reader->name); return SCHEMA_UNKNOWN; }
+    if (!schema_id || schema_id > TYPES_MAXIMUM || schemas[schema_id - 1].type != reader) {
+        error_set(error, "schema %u is not of %s", schema_id, reader->name);
+        return SCHEMA_UNKNOWN;
+    }
     *plan = schemas[schema_id - 1].plan;
     return SCHEMA_READABLE;
 }
@@ -157,7 +160,8 @@ static bool send(void *context, const struct engine_output *output, struct error
     } else if (is_input(output->topic)) {
         struct routed *routed = arena_alloc(&harness->batch, sizeof *routed);
         if (!routed) die("out of memory");
-        *routed = (struct routed){.topic = output->topic, .key = batch_copy(harness, output->key), .value = batch_copy(harness, output->value), .time_ms = output->timestamp_ms};
+        *routed = (struct routed){.topic = output->topic, .key = batch_copy(harness, output->key), .value = batch_copy(harness, output->value),
+                                  .time_ms = output->timestamp_ms};
         *harness->routed_end = routed;
         harness->routed_end = &routed->next;
     }
@@ -185,7 +189,8 @@ static void part_open(struct part *part) {
     if (!engine_new(&part->engine, &options, &error)) die("%s", error.text);
     for (int32_t p = 0; p < harness->partitions; p++) {
         struct state_opening opening;
-        const struct state_identity identity = {.processor = part->processor->name, .partition = (uint32_t)p, .partition_count = (uint32_t)harness->partitions, .changelog_id = "property"};
+        const struct state_identity identity = {.processor = part->processor->name, .partition = (uint32_t)p, .partition_count = (uint32_t)harness->partitions,
+            .changelog_id = "property"};
         snprintf(path, sizeof path, "%s/%s/state-%d", harness->folder, part->processor->name, p);
         if (!state_open(&part->states[p], path, &identity, received_ms, 0, &opening, &error)) die("%s", error.text);
         if (task_open(&part->tasks[p], part->engine, p, part->states[p], &error) != ENGINE_DONE) die("%s", error.text);
@@ -257,7 +262,8 @@ static void record_take(struct harness *harness, const char *topic, struct slice
     int32_t partition = hash_partition(key, harness->partitions);
     int64_t offset = (*topic_end(harness, topic, partition))++;
     for (int i = 0; i < PROCESSORS; i++) {
-        struct engine_message message = {.input = input_find(processors[i], topic), .partition = partition, .offset = offset, .timestamp_ms = time_ms, .received_ms = received_ms,
+        struct engine_message message = {.input = input_find(processors[i], topic), .partition = partition, .offset = offset, .timestamp_ms = time_ms,
+                                         .received_ms = received_ms,
                                          .key = key, .value = value};
         if (message.input >= 0) part_take(&harness->parts[i], &message);
     }
@@ -322,7 +328,8 @@ void harness_masters(struct harness *harness, bool begin) {
 /* <key fields>|<valid_from>; ids of this program have nothing to encode. */
 static size_t master_key(const struct table *table, json_t *record, char *key, size_t size) {
     size_t at = 0;
-    for (int i = 0; i < TABLE_KEY_FIELDS_MAXIMUM && table->keys[i]; i++) at += (size_t)snprintf(key + at, size - at, "%s|", json_string_value(json_object_get(record, table->keys[i])));
+    for (int i = 0; i < TABLE_KEY_FIELDS_MAXIMUM && table->keys[i]; i++)
+        at += (size_t)snprintf(key + at, size - at, "%s|", json_string_value(json_object_get(record, table->keys[i])));
     return at + (size_t)snprintf(key + at, size - at, "%s", json_string_value(json_object_get(record, "valid_from")));
 }
 
@@ -343,7 +350,8 @@ void harness_master(struct harness *harness, const char *table, const char *json
         struct part *part = &harness->parts[i];
         for (size_t k = 0; part->processor->tables[k] != END_OF_TABLES; k++) {
             if ((int)part->processor->tables[k] != number) continue;
-            if (tables_put(part->tables, k, (struct slice){key, length}, value, "", part->table_ends[k]++, &error) != TABLE_PUT_GOOD) die("master %s %s: %s", table, json, error.text);
+            if (tables_put(part->tables, k, (struct slice){key, length}, value, "", part->table_ends[k]++, &error) != TABLE_PUT_GOOD)
+                die("master %s %s: %s", table, json, error.text);
         }
     }
     json_decref(record);

@@ -128,8 +128,10 @@ static void journal_watch(void *context, const char *topic, struct slice key, st
                 SLICE_ARGUMENT(journal.idempotency_key));
     if (!journal.reverses.length) return;
     uint64_t reversed = hash_slice(journal.reverses);
-    story_check(place.story, PROPERTY_REVERSAL, NOTHING, keys_have(&run->keys, reversed), SLICE_FORMAT " reverses what was never sent", SLICE_ARGUMENT(journal.idempotency_key));
-    story_check(place.story, PROPERTY_REVERSAL, NOTHING, keys_add(&run->keys, reversed ^ (is_accrual_end(journal.step) ? accrual_mark : reversed_mark)), SLICE_FORMAT " was reversed before", SLICE_ARGUMENT(journal.reverses));
+    story_check(place.story, PROPERTY_REVERSAL, NOTHING, keys_have(&run->keys, reversed), SLICE_FORMAT " reverses what was never sent",
+                SLICE_ARGUMENT(journal.idempotency_key));
+    story_check(place.story, PROPERTY_REVERSAL, NOTHING, keys_add(&run->keys, reversed ^ (is_accrual_end(journal.step) ? accrual_mark : reversed_mark)),
+                SLICE_FORMAT " was reversed before", SLICE_ARGUMENT(journal.reverses));
 }
 
 static void answer_watch(void *context, struct slice value) {
@@ -191,7 +193,8 @@ static struct story *story_make(const struct world *world, struct arena *arena, 
     struct story *story = arena_alloc(arena, sizeof *story);
     if (!story) die("out of memory");
     chance_set(story_seed(campaign_seed, number));
-    *story = (struct story){.world = world, .arena = arena, .number = number, .seed = campaign_seed, .wanted = wanted, .clock_ms = begin_ms(number, wanted) + chance_below(INT64_C(3) * 86400000)};
+    *story = (struct story){.world = world, .arena = arena, .number = number, .seed = campaign_seed, .wanted = wanted,
+                            .clock_ms = begin_ms(number, wanted) + chance_below(INT64_C(3) * 86400000)};
     story->generator = generator_pick();
     story->generator->make(story);
     return story;
@@ -244,10 +247,12 @@ static void figures_add(struct run *run, const struct story *story) {
 static void figures_print(const struct run *run, double seconds) {
     for (int i = 0; i < GENERATORS; i++) {
         const uint64_t *outcomes = figures[i].outcomes;
-        printf("%s: %" PRIu64 " stories; events accepted %" PRIu64 ", duplicate %" PRIu64 ", rejected %" PRIu64 ", held %" PRIu64 ", waiting %" PRIu64 "; too large %" PRIu64 "\n",
+        printf("%s: %" PRIu64 " stories; events accepted %" PRIu64 ", duplicate %" PRIu64 ", rejected %" PRIu64 ", held %" PRIu64 ", waiting %" PRIu64
+               "; too large %" PRIu64 "\n",
                generators[i]->name, figures[i].stories, outcomes[0], outcomes[1], outcomes[2], outcomes[3], outcomes[4], figures[i].overflows);
     }
-    printf("%" PRIu64 " documents, %" PRIu64 " events, %" PRIu64 " journals, %" PRIu64 " stories once more in another order, %" PRIu64 " batches, %.1f s: %.0f documents/s\n", documents_made,
+    printf("%" PRIu64 " documents, %" PRIu64 " events, %" PRIu64 " journals, %" PRIu64 " stories once more in another order, %" PRIu64
+           " batches, %.1f s: %.0f documents/s\n", documents_made,
            events_made, run->journals, reordered_stories, harness_batches(run->harness), seconds, (double)documents_made / seconds);
 }
 
@@ -267,7 +272,8 @@ static void block_check(struct run *run) {
 static void story_reset(struct story *story) {
     for (int i = 0; i < story->count; i++) {
         struct happening *happening = &story->happenings[i];
-        *happening = (struct happening){.topic = happening->topic, .kind = happening->kind, .key = happening->key, .value = happening->value, .time_ms = happening->time_ms,
+        *happening = (struct happening){.topic = happening->topic, .kind = happening->kind, .key = happening->key, .value = happening->value,
+            .time_ms = happening->time_ms,
             .event = happening->event, .document = happening->document, .takes_back = happening->takes_back, .repeated = happening->repeated, .outcome = OUTCOME_NONE};
     }
     story->taken = story->journal_count = story->decision_count = 0;

@@ -88,7 +88,8 @@ static void pay(struct story *story, struct plan *plan, const int64_t parts_e4[I
     for (int i = 0; i < plan->item_count; i++) {
         if (!parts_e4[i]) continue;
         int64_t unit_e4 = story_unit(story), discount_e4 = !plan->halves && one_in(3) ? parts_e4[i] / 100 / unit_e4 * unit_e4 : 0;
-        event->items.items[count++] = (struct payment_item){.document = story->documents[plan->items[i].document], .amount_e4 = parts_e4[i] - discount_e4, .discount_e4 = discount_e4};
+        event->items.items[count++] = (struct payment_item){.document = story->documents[plan->items[i].document], .amount_e4 = parts_e4[i] - discount_e4,
+            .discount_e4 = discount_e4};
         event->amount_e4 += parts_e4[i] - discount_e4;
     }
     event->items.count = count;
@@ -155,7 +156,8 @@ static void item_make(struct story *story, struct plan *plan, bool credit) {
     if (plan->one_day) event->posting_date = plan->day;
     for (size_t i = 0; i < event->lines.count; i++) {
         struct invoice_line *line = &event->lines.items[i];
-        *line = (struct invoice_line){.line = line_name(story, (int)i), .net_e4 = story_amount(story, credit ? 18 : 28), .category = category_name((int)chance_below(CATEGORIES))};
+        *line = (struct invoice_line){.line = line_name(story, (int)i), .net_e4 = story_amount(story, credit ? 18 : 28),
+                                      .category = category_name((int)chance_below(CATEGORIES))};
         line->account = story_text(story, PREFIX_EXPENSE "%d", (int)chance_below(CATEGORIES));
         if (!one_in(4)) line->tax_code = slice_of(world_taxes[chance_below(TAX_CODES)].code);
     }
@@ -344,7 +346,8 @@ static void used_up_check(struct book *book, int document) {
     static const char *const accounts[] = {ACCOUNT_PREPAYMENT, ACCOUNT_INPUT_TAX};
     for (size_t i = 0; i < sizeof accounts / sizeof *accounts; i++) {
         const struct balance *balance = balances_of(&balances, slice_of(accounts[i]));
-        story_check(book->story, PROPERTY_SPLITTING, document, balance->amount_e4 == 0 && balance->functional_e4 == 0, "the prepayment is used up, and account %s is not zero", accounts[i]);
+        story_check(book->story, PROPERTY_SPLITTING, document, balance->amount_e4 == 0 && balance->functional_e4 == 0,
+                    "the prepayment is used up, and account %s is not zero", accounts[i]);
     }
 }
 
@@ -402,10 +405,12 @@ static void open_check(struct book *book) {
     const char *kind = story->happenings[book->happening].kind;
     const struct balance owed = *balances_of(&book->posted, payable(book)), transit = *balances_of(&book->posted, SLICE(ACCOUNT_TRANSIT));
     char text[2][WIDE_TEXT_SIZE];
-    story_check(story, PROPERTY_SPLITTING, NOTHING, -owed.amount_e4 == open_e4, "after %s payables are %s, and open is %s", kind, wide_print(-owed.amount_e4, text[0]), wide_print(open_e4, text[1]));
+    story_check(story, PROPERTY_SPLITTING, NOTHING, -owed.amount_e4 == open_e4, "after %s payables are %s, and open is %s", kind, wide_print(-owed.amount_e4, text[0]),
+                wide_print(open_e4, text[1]));
     if (!any) story_check(story, PROPERTY_SPLITTING, NOTHING, owed.functional_e4 == 0, "after %s nothing is open, and payables are %s in functional currency", kind,
                           wide_print(-owed.functional_e4, text[0]));
-    story_check(story, PROPERTY_SPLITTING, NOTHING, -transit.amount_e4 == transit_e4 && -transit.functional_e4 == transit_functional_e4, "after %s %s are in transit, and %s were sent and not settled",
+    story_check(story, PROPERTY_SPLITTING, NOTHING, -transit.amount_e4 == transit_e4 && -transit.functional_e4 == transit_functional_e4,
+                "after %s %s are in transit, and %s were sent and not settled",
                 kind, wide_print(-transit.amount_e4, text[0]), wide_print(transit_e4, text[1]));
 }
 
@@ -419,13 +424,15 @@ static void halves_check(struct story *story, const struct plan *plan) {
         parts += side;
     }
     for (int i = 0; i < story->count; i++)
-        story_check(story, PROPERTY_SPLITTING, story->happenings[i].document, happening_took_effect(&story->happenings[i]), "%s was not accepted", story->happenings[i].kind);
+        story_check(story, PROPERTY_SPLITTING, story->happenings[i].document, happening_took_effect(&story->happenings[i]), "%s was not accepted",
+                    story->happenings[i].kind);
     for (size_t i = 0; i < sides[0].count; i++) (void)balances_of(&sides[1], sides[0].items[i].account);
     for (size_t i = 0; i < sides[1].count; i++) {
         const struct balance *of_parts = &sides[1].items[i], *of_whole = balances_of(&sides[0], of_parts->account);
         wide off_e4 = wide_size(of_parts->functional_e4 - of_whole->functional_e4);
         bool zero = slice_equal(of_parts->account, slice_of(world_entities[story->entity].payable)) || slice_equal(of_parts->account, SLICE(ACCOUNT_TRANSIT));
-        story_check(story, PROPERTY_SPLITTING, NOTHING, of_parts->amount_e4 == of_whole->amount_e4, "account " SLICE_FORMAT " is not the same when paid in parts", SLICE_ARGUMENT(of_parts->account));
+        story_check(story, PROPERTY_SPLITTING, NOTHING, of_parts->amount_e4 == of_whole->amount_e4, "account " SLICE_FORMAT " is not the same when paid in parts",
+                    SLICE_ARGUMENT(of_parts->account));
         story_check(story, PROPERTY_SPLITTING, NOTHING, !zero || (of_parts->amount_e4 == 0 && of_parts->functional_e4 == 0 && of_whole->functional_e4 == 0),
                     "all is paid, and account " SLICE_FORMAT " is not zero", SLICE_ARGUMENT(of_parts->account));
         story_check(story, PROPERTY_SPLITTING, NOTHING, off_e4 <= (story->currency == functional ? 0 : 2 * parts * wide_unit(world_currencies[functional].digits)),

@@ -41,7 +41,8 @@ static void order_change(struct story *story, struct plan *plan) {
 }
 
 static void order_status(struct story *story, const struct plan *plan) {
-    static const enum procurement_kind kinds[] = {PROCUREMENT_KIND_ORDER_COMPLETED, PROCUREMENT_KIND_ORDER_REOPENED, PROCUREMENT_KIND_ORDER_APPROVED, PROCUREMENT_KIND_STATUS};
+    static const enum procurement_kind kinds[] = {PROCUREMENT_KIND_ORDER_COMPLETED, PROCUREMENT_KIND_ORDER_REOPENED, PROCUREMENT_KIND_ORDER_APPROVED,
+        PROCUREMENT_KIND_STATUS};
     struct procurement_event *event = procurement_make(story, kinds[chance_below(4)], plan->order, plan->order, 1);
     event->lines.items[0] = (struct procurement_line){.line = line_name(story, (int)chance_below(plan->lines))};
     procurement_add(story, event, plan->order, NOTHING);
@@ -57,7 +58,8 @@ static void receipt_make(struct story *story, struct plan *plan, bool everything
     for (int i = 0; i < plan->lines; i++) {
         int64_t left_e6 = plan->ordered_e6[i] - plan->received_e6[i], units_e6 = everything ? left_e6 : left_e6 > 0 ? part_of(left_e6) : quantity_make() / 20 + 1;
         if (units_e6 <= 0 || (only >= 0 && only != i && !everything)) continue;
-        event->lines.items[count++] = (struct procurement_line){.line = line_name(story, i), .quantity_e6 = units_e6, .unit = one_in(2) ? SLICE("C62") : (struct slice){0}};
+        event->lines.items[count++] = (struct procurement_line){.line = line_name(story, i), .quantity_e6 = units_e6,
+            .unit = one_in(2) ? SLICE("C62") : (struct slice){0}};
         plan->received_e6[i] += plan->receipts[plan->receipt_count].units_e6[i] = units_e6;
     }
     if (!count) return;
@@ -248,7 +250,8 @@ static void purchase_make(struct story *story) {
     struct plan *plan = story_alloc(story, sizeof *plan);
     story_begin(story, entity, one_in(2) ? world_entities[entity].functional : (int)chance_below(ORDINARY_CURRENCIES));
     order_make(story, plan);
-    for (int steps = 3 + (int)chance_below(12); steps > 0 && story->count < HAPPENINGS_MAXIMUM - 6 && story->document_count < DOCUMENTS_MAXIMUM - 4; steps--) step_make(story, plan);
+    for (int steps = 3 + (int)chance_below(12); steps > 0; steps--)
+        if (story->count < HAPPENINGS_MAXIMUM - 6 && story->document_count < DOCUMENTS_MAXIMUM - 4) step_make(story, plan);
     if (one_in(2)) return;
     receipt_make(story, plan, true);
     invoice_of_order(story, plan, true);

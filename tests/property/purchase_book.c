@@ -38,7 +38,9 @@ static struct order_line_book *line_find(struct book *book, struct slice order, 
     return NULL;
 }
 
-static struct slice account_of(struct book *book, const char *prefix, struct slice category) { return story_text(book->story, "%s%c", prefix, category.data[category.length - 1]); }
+static struct slice account_of(struct book *book, const char *prefix, struct slice category) {
+    return story_text(book->story, "%s%c", prefix, category.data[category.length - 1]);
+}
 
 /* ---- units ---- */
 
@@ -48,7 +50,8 @@ static wide value_of(const struct book *book, const struct order_line_book *line
     for (int i = 0; i < line->piece_count; i++) {
         const struct piece *piece = &line->pieces[i];
         wide from = from_e6 > piece->from_e6 ? from_e6 : piece->from_e6, to = to_e6 < piece->to_e6 ? to_e6 : piece->to_e6;
-        if (from < to) sum_e4 += wide_value_up_to(piece->net_e4, to, piece->ordered_e6, book->digits) - wide_value_up_to(piece->net_e4, from, piece->ordered_e6, book->digits);
+        if (from >= to) continue;
+        sum_e4 += wide_value_up_to(piece->net_e4, to, piece->ordered_e6, book->digits) - wide_value_up_to(piece->net_e4, from, piece->ordered_e6, book->digits);
     }
     return sum_e4;
 }
@@ -132,7 +135,8 @@ static void order_take(struct book *book, const struct procurement_event *event)
         }
         if (event->kind != PROCUREMENT_KIND_ORDER_CREATED || line) continue;
         if (book->line_count == LINES_MAXIMUM) die("a story has too many order lines");
-        book->lines[book->line_count++] = (struct order_line_book){.order = event->order, .line = from->line, .category = from->category.data[from->category.length - 1] - '0',
+        book->lines[book->line_count++] = (struct order_line_book){.order = event->order, .line = from->line,
+                                                                   .category = from->category.data[from->category.length - 1] - '0',
                                                                    .net_e4 = from->net_e4, .ordered_e6 = from->quantity_e6};
     }
 }
@@ -145,7 +149,8 @@ static void receipt_take(struct book *book, const struct procurement_event *even
         struct order_line_book *line = line_find(book, event->order, event->lines.items[i].line);
         if (!line) { story_fail(book->story, PROPERTY_OUTCOMES, NOTHING, "a receipt of an unknown order line was accepted"); return; }
         wide from_e6 = line->received_e6, units_e6 = event->lines.items[i].quantity_e6;
-        wide value_e4 = wide_value_up_to(line->net_e4, from_e6 + units_e6, line->ordered_e6, book->digits) - wide_value_up_to(line->net_e4, from_e6, line->ordered_e6, book->digits);
+        wide value_e4 = wide_value_up_to(line->net_e4, from_e6 + units_e6, line->ordered_e6, book->digits) -
+                        wide_value_up_to(line->net_e4, from_e6, line->ordered_e6, book->digits);
         units_receive(book, line, units_e6);
         line->received_e4 += value_e4;
         line->settled = false;
@@ -181,7 +186,8 @@ static wide tax_take(struct book *book, const struct invoice_line *line, struct 
     wide computed_e4 = wide_share(line->net_e4, tax->rate_e4, book->digits), whole_e4 = tax->reverse_charge ? computed_e4 : charged_e4;
     wide deductible_e4 = wide_share(whole_e4, tax->deductible_e4, book->digits);
     story_check(book->story, PROPERTY_AMOUNTS, book->story->happenings[book->happening].document,
-                tax->reverse_charge ? charged_e4 == 0 : wide_size(charged_e4 - computed_e4) <= wide_unit(book->digits), "the tax of line " SLICE_FORMAT " is wrong, and was accepted",
+                tax->reverse_charge ? charged_e4 == 0 : wide_size(charged_e4 - computed_e4) <= wide_unit(book->digits),
+                    "the tax of line " SLICE_FORMAT " is wrong, and was accepted",
                 SLICE_ARGUMENT(line->line));
     expect(book, expected, SLICE(ACCOUNT_INPUT_TAX), sign * deductible_e4);
     expect(book, expected, cost, sign * (whole_e4 - deductible_e4));
@@ -189,11 +195,13 @@ static wide tax_take(struct book *book, const struct invoice_line *line, struct 
     return charged_e4;
 }
 
-static void line_take(struct book *book, const struct invoice_event *event, const struct invoice_line *line, struct deeds *deeds, struct balances *expected, wide *total_e4) {
+static void line_take(struct book *book, const struct invoice_event *event, const struct invoice_line *line, struct deeds *deeds, struct balances *expected,
+                      wide *total_e4) {
     const struct world_entity *entity = &world_entities[book->story->entity];
     const bool value_only = event->kind == INVOICE_KIND_CREDIT_NOTE || event->kind == INVOICE_KIND_SUBSEQUENT_DEBIT;
     struct order_line_book *ordered = line->order.length ? line_find(book, line->order, line->order_line) : NULL;
-    struct slice cost = ordered ? account_of(book, PREFIX_EXPENSE, category_name(ordered->category)) : value_only ? account_of(book, PREFIX_EXPENSE, line->category) : line->account;
+    struct slice cost = ordered ? account_of(book, PREFIX_EXPENSE, category_name(ordered->category)) : line->account;
+    if (!ordered && value_only) cost = account_of(book, PREFIX_EXPENSE, line->category);
     int sign = event->kind == INVOICE_KIND_CREDIT_NOTE ? -1 : 1;
     wide charged_e4 = tax_take(book, line, cost, sign, expected);
     if (ordered && !value_only) {
@@ -230,7 +238,8 @@ static void posted_invoice_take(struct book *book, const struct invoice_event *e
     deeds->items = story_alloc(book->story, event->lines.count * sizeof *deeds->items);
     deeds->count = 0;
     for (size_t i = 0; i < event->lines.count; i++) line_take(book, event, &event->lines.items[i], deeds, &expected, &total_e4);
-    story_check(book->story, PROPERTY_OVERFLOW, book->story->happenings[book->happening].document, total_e4 == event->total_e4, "lines and tax do not add up to the total, and it was accepted");
+    story_check(book->story, PROPERTY_OVERFLOW, book->story->happenings[book->happening].document, total_e4 == event->total_e4,
+                "lines and tax do not add up to the total, and it was accepted");
     deeds->total_e4 = event->kind == INVOICE_KIND_CREDIT_NOTE ? -total_e4 : total_e4;
     posted_compare(book, &expected, true);
 }
@@ -290,7 +299,8 @@ static void grni_check(struct book *book) {
         char text[2][WIDE_TEXT_SIZE];
         story_check(story, PROPERTY_GRNI, NOTHING, -balance->amount_e4 == open_e4, "after %s the accrual of category %d is %s, received and not covered are %s",
                     story->happenings[book->happening].kind, category, wide_print(-balance->amount_e4, text[0]), wide_print(open_e4, text[1]));
-        if (settled) story_check(story, PROPERTY_GRNI, NOTHING, balance->functional_e4 == 0, "after %s all of category %d is invoiced, and %s are left in functional currency",
+        if (settled) story_check(story, PROPERTY_GRNI, NOTHING, balance->functional_e4 == 0,
+                                 "after %s all of category %d is invoiced, and %s are left in functional currency",
                                  story->happenings[book->happening].kind, category, wide_print(-balance->functional_e4, text[0]));
     }
 }

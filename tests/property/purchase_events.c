@@ -19,8 +19,10 @@ static bool posting_date_make(const struct story *story, int32_t *date) {
 
 struct procurement_event *procurement_make(struct story *story, enum procurement_kind kind, int document, int order, size_t lines) {
     struct procurement_event *event = story_alloc(story, sizeof *event);
-    *event = (struct procurement_event){.event_id = event_id(story), .kind = kind, .source = SLICE("SRC"), .entity = slice_of(world_entities[story->entity].id), .supplier = story->partner,
-        .order = order >= 0 ? story->documents[order] : (struct slice){0}, .document = story->documents[document], .document_date = story_day(story), .currency = story_currency(story)};
+    *event = (struct procurement_event){.event_id = event_id(story), .kind = kind, .source = SLICE("SRC"),
+        .entity = slice_of(world_entities[story->entity].id), .supplier = story->partner,
+        .order = order >= 0 ? story->documents[order] : (struct slice){0}, .document = story->documents[document], .document_date = story_day(story),
+        .currency = story_currency(story)};
     event->has_posting_date = posting_date_make(story, &event->posting_date);
     event->lines.items = story_alloc(story, lines * sizeof *event->lines.items);
     event->lines.count = lines;
@@ -29,7 +31,8 @@ struct procurement_event *procurement_make(struct story *story, enum procurement
 
 struct invoice_event *invoice_make(struct story *story, enum invoice_kind kind, int document, size_t lines) {
     struct invoice_event *event = story_alloc(story, sizeof *event);
-    *event = (struct invoice_event){.event_id = event_id(story), .kind = kind, .source = SLICE("SRC"), .entity = slice_of(world_entities[story->entity].id), .supplier = story->partner,
+    *event = (struct invoice_event){.event_id = event_id(story), .kind = kind, .source = SLICE("SRC"),
+        .entity = slice_of(world_entities[story->entity].id), .supplier = story->partner,
         .document = story->documents[document], .document_date = story_day(story), .currency = story_currency(story)};
     event->has_posting_date = posting_date_make(story, &event->posting_date);
     event->lines.items = story_alloc(story, lines * sizeof *event->lines.items);
@@ -62,7 +65,9 @@ struct happening *invoice_add(struct story *story, struct invoice_event *event, 
 void order_add(struct story *story, int order, int lines, const int64_t quantities_e6[], const int64_t nets_e4[], int first_category) {
     struct procurement_event *event = procurement_make(story, PROCUREMENT_KIND_ORDER_CREATED, order, order, (size_t)lines);
     for (int i = 0; i < lines; i++)
-        event->lines.items[i] = (struct procurement_line){.line = line_name(story, i), .quantity_e6 = quantities_e6[i], .unit = SLICE("C62"), .has_net = true, .net_e4 = nets_e4[i],
-            .category = category_name((first_category + i) % CATEGORIES), .cost_centre = chance_below(2) ? SLICE("CC1") : SLICE("CC2"), .project = chance_below(3) ? (struct slice){0} : SLICE("P1")};
+        event->lines.items[i] = (struct procurement_line){.line = line_name(story, i), .quantity_e6 = quantities_e6[i], .unit = SLICE("C62"), .has_net = true,
+            .net_e4 = nets_e4[i],
+            .category = category_name((first_category + i) % CATEGORIES), .cost_centre = chance_below(2) ? SLICE("CC1") : SLICE("CC2"),
+            .project = chance_below(3) ? (struct slice){0} : SLICE("P1")};
     procurement_add(story, event, order, NOTHING);
 }

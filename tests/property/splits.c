@@ -49,7 +49,8 @@ static void invoice(struct story *story, const struct plan *plan, struct side *s
     date_set(story, plan, &event->has_posting_date, &event->posting_date);
     event->number = story->documents[document];
     for (int i = 0; i < count; i++)
-        event->lines.items[i] = (struct invoice_line){.line = line_name(story, i), .order = story->documents[side->order], .order_line = line_name(story, 0), .quantity_e6 = units_e6[i],
+        event->lines.items[i] = (struct invoice_line){.line = line_name(story, i), .order = story->documents[side->order], .order_line = line_name(story, 0),
+            .quantity_e6 = units_e6[i],
                                                       .net_e4 = nets_e4[i], .tax_code = plan->tax_code};
     invoice_add(story, event, document, NOTHING);
 }
@@ -132,7 +133,8 @@ static void settled_check(struct story *story, const struct plan *plan, const st
     for (size_t i = 0; i < balances->count; i++) {
         const struct balance *balance = &balances->items[i];
         if (memcmp(balance->account.data, PREFIX_GRNI, 5) == 0)
-            story_check(story, PROPERTY_SPLITTING, NOTHING, balance->amount_e4 == 0 && balance->functional_e4 == 0, "%s: everything is received and invoiced, and " SLICE_FORMAT " is not zero",
+            story_check(story, PROPERTY_SPLITTING, NOTHING, balance->amount_e4 == 0 && balance->functional_e4 == 0,
+                        "%s: everything is received and invoiced, and " SLICE_FORMAT " is not zero",
                         which, SLICE_ARGUMENT(balance->account));
         if (plan->cleared && slice_equal(balance->account, slice_of(world_entities[story->entity].payable)))
             story_check(story, PROPERTY_SPLITTING, NOTHING, balance->amount_e4 == 0, "%s: everything is paid, and payables are not zero", which);
@@ -145,7 +147,8 @@ static void splits_check(struct story *story) {
     int functional = world_entities[story->entity].functional;
     purchase_check(story);
     for (int i = 0; i < story->count; i++)
-        story_check(story, PROPERTY_SPLITTING, story->happenings[i].document, happening_took_effect(&story->happenings[i]), "%s was not accepted", story->happenings[i].kind);
+        story_check(story, PROPERTY_SPLITTING, story->happenings[i].document, happening_took_effect(&story->happenings[i]), "%s was not accepted",
+                    story->happenings[i].kind);
     side_sum(story, &plan->whole, &whole);
     side_sum(story, &plan->parts, &parts);
     settled_check(story, plan, &whole, "the whole");
@@ -160,7 +163,8 @@ static void splits_check(struct story *story) {
         bool exact = story->currency == functional || (plan->line_by_line && !plan->cleared);
         wide off_e4 = wide_size(of_parts->functional_e4 - of_whole->functional_e4), lines = 4 * (plan->receipts + plan->invoices) + 8;
         story_check(story, PROPERTY_SPLITTING, NOTHING, exact ? off_e4 == 0 : off_e4 <= lines * wide_unit(world_currencies[functional].digits),
-                    "account " SLICE_FORMAT ": %s of the whole, %s of its parts in functional currency", SLICE_ARGUMENT(of_parts->account), wide_print(of_whole->functional_e4, text[0]),
+                    "account " SLICE_FORMAT ": %s of the whole, %s of its parts in functional currency", SLICE_ARGUMENT(of_parts->account),
+                        wide_print(of_whole->functional_e4, text[0]),
                     wide_print(of_parts->functional_e4, text[1]));
     }
 }

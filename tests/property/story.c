@@ -91,7 +91,8 @@ static struct slice reasons_print(struct story *story, const struct seen_answer 
     size_t at = 0;
     for (size_t i = 0; i < answer->reasons.count && at + 1 < sizeof text; i++) {
         const struct seen_reason *reason = &answer->reasons.items[i];
-        int length = snprintf(text + at, sizeof text - at, " " SLICE_FORMAT " on " SLICE_FORMAT " (" SLICE_FORMAT ")", SLICE_ARGUMENT(reason->code), SLICE_ARGUMENT(reason->field),
+        int length = snprintf(text + at, sizeof text - at, " " SLICE_FORMAT " on " SLICE_FORMAT " (" SLICE_FORMAT ")", SLICE_ARGUMENT(reason->code),
+                              SLICE_ARGUMENT(reason->field),
                               SLICE_ARGUMENT(reason->text));
         at += (size_t)length < sizeof text - at ? (size_t)length : sizeof text - at - 1;
     }
@@ -144,8 +145,10 @@ void story_posted(struct story *story, int happening, struct slice topic, struct
 
 static void journal_print(const struct seen_journal *journal) {
     char amount[WIDE_TEXT_SIZE], functional[WIDE_TEXT_SIZE], date[16];
-    printf("    journal " SLICE_FORMAT " of %s, " SLICE_FORMAT " in " SLICE_FORMAT ", rate %.10f, by " SLICE_FORMAT "%s" SLICE_FORMAT "\n", SLICE_ARGUMENT(journal->idempotency_key),
-           world_date((int32_t)journal->posting_date, date), SLICE_ARGUMENT(journal->currency), SLICE_ARGUMENT(journal->functional_currency), (double)journal->rate_e10 / 1e10,
+    printf("    journal " SLICE_FORMAT " of %s, " SLICE_FORMAT " in " SLICE_FORMAT ", rate %.10f, by " SLICE_FORMAT "%s" SLICE_FORMAT "\n",
+           SLICE_ARGUMENT(journal->idempotency_key),
+           world_date((int32_t)journal->posting_date, date), SLICE_ARGUMENT(journal->currency), SLICE_ARGUMENT(journal->functional_currency),
+               (double)journal->rate_e10 / 1e10,
            SLICE_ARGUMENT(journal->rule), journal->reverses.length ? ", reverses " : "", SLICE_ARGUMENT(journal->reverses));
     for (size_t i = 0; i < journal->lines.count && i < 40; i++) {
         const struct seen_line *line = &journal->lines.items[i];
@@ -158,8 +161,10 @@ static void journal_print(const struct seen_journal *journal) {
 static void happening_print(const struct story *story, const struct happening *happening, bool whole) {
     struct slice document = happening->document >= 0 ? story->documents[happening->document] : (struct slice){0};
     struct slice back = happening->takes_back >= 0 ? story->documents[happening->takes_back] : (struct slice){0};
-    printf("    %s %s " SLICE_FORMAT "%s" SLICE_FORMAT "%s: %s" SLICE_FORMAT "\n", happening->topic, happening->kind, SLICE_ARGUMENT(document), back.length ? ", takes back " : "",
-           SLICE_ARGUMENT(back), happening->repeated ? ", repeated" : "", happening->outcome >= 0 ? outcome_texts[happening->outcome] : "no answer", SLICE_ARGUMENT(happening->reasons));
+    printf("    %s %s " SLICE_FORMAT "%s" SLICE_FORMAT "%s: %s" SLICE_FORMAT "\n", happening->topic, happening->kind, SLICE_ARGUMENT(document),
+           back.length ? ", takes back " : "",
+           SLICE_ARGUMENT(back), happening->repeated ? ", repeated" : "", happening->outcome >= 0 ? outcome_texts[happening->outcome] : "no answer",
+               SLICE_ARGUMENT(happening->reasons));
     if (happening->repeated || !whole) return;
     struct buffer json = {0};
     if (codec_to_json(harness_topic_type(happening->topic), happening->event, &json)) printf("      %.*s\n", json.length > 1500 ? 1500 : (int)json.length, json.data);
@@ -178,8 +183,10 @@ void story_fail(struct story *story, enum property property, int document, const
     property_counts[property].failures++;
     if (story->failed || property_counts[property].failures > SHOWN) return;   /* the first says enough */
     story->failed = true;
-    printf("%s: does not hold in story %" PRIu64 " (%s; SEED=%" PRIu64 ", --documents %" PRIu64 " --story %" PRIu64 "), entity %s, document " SLICE_FORMAT ":\n    ", property_names[property], story->number,
-           story->generator->name, story->seed, story->wanted, story->number, world_entities[story->entity].id, SLICE_ARGUMENT(document >= 0 ? story->documents[document] : SLICE("(all)")));
+    printf("%s: does not hold in story %" PRIu64 " (%s; SEED=%" PRIu64 ", --documents %" PRIu64 " --story %" PRIu64 "), entity %s, document " SLICE_FORMAT ":\n    ",
+           property_names[property], story->number,
+           story->generator->name, story->seed, story->wanted, story->number, world_entities[story->entity].id,
+               SLICE_ARGUMENT(document >= 0 ? story->documents[document] : SLICE("(all)")));
     va_start(arguments, format);
     vprintf(format, arguments);
     va_end(arguments);

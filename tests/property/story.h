@@ -10,7 +10,8 @@
 #include "tests/property/records.h"
 #include "tests/property/world.h"
 
-enum property { PROPERTY_BALANCED, PROPERTY_AMOUNTS, PROPERTY_REVERSAL, PROPERTY_SPLITTING, PROPERTY_ORDER, PROPERTY_OVERFLOW, PROPERTY_OUTCOMES, PROPERTY_GRNI, PROPERTY_COUNT };
+enum property { PROPERTY_BALANCED, PROPERTY_AMOUNTS, PROPERTY_REVERSAL, PROPERTY_SPLITTING, PROPERTY_ORDER, PROPERTY_OVERFLOW, PROPERTY_OUTCOMES, PROPERTY_GRNI,
+    PROPERTY_COUNT };
 extern const char *const property_names[PROPERTY_COUNT];
 /* How often each was checked and did not hold, over all stories. */
 struct property_count { uint64_t checks, failures; };

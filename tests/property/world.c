@@ -70,7 +70,8 @@ static void rates_load(const struct world *world, struct harness *harness) {
             if (currency == world_entities[entity].functional) continue;
             for (int day = 0; day < DAYS; day++)
                 if (day == 0 || rates_e10[day] != rates_e10[day - 1])
-                    world_put(harness, "fx-rates", "{'rate_type':'M','from_currency':'%s','to_currency':'%s','rate':'%" PRId64 ".%010" PRId64 "','max_age_days':400,'valid_from':'%s'}",
+                    world_put(harness, "fx-rates",
+                        "{'rate_type':'M','from_currency':'%s','to_currency':'%s','rate':'%" PRId64 ".%010" PRId64 "','max_age_days':400,'valid_from':'%s'}",
                         world_currencies[currency].code, world_currencies[world_entities[entity].functional].code, rates_e10[day] / INT64_C(10000000000),
                         rates_e10[day] % INT64_C(10000000000), world_date(FIRST_DAY + day, date));
         }
@@ -91,32 +92,43 @@ static void periods_load(struct harness *harness, const char *entity, bool some_
 static void entity_load(struct harness *harness, int number) {
     const struct world_entity *entity = &world_entities[number];
     const bool moves = number == 3;
-    world_put(harness, "legal-entities", "{'entity':'%s','name':'%s','functional_currency':'%s','time_zone':'%s','ledger':'GL','rule_set':'%s','chart':'C','rounding_account':'" ACCOUNT_ROUNDING
-        "','late_documents':'%s'}", entity->id, entity->id, world_currencies[entity->functional].code, entity->zone, entity->second_set ? "SECOND" : "FIRST", moves ? "next_open" : "park");
+    world_put(harness, "legal-entities",
+        "{'entity':'%s','name':'%s','functional_currency':'%s','time_zone':'%s','ledger':'GL','rule_set':'%s','chart':'C','rounding_account':'"
+        ACCOUNT_ROUNDING "','late_documents':'%s'}", entity->id, entity->id, world_currencies[entity->functional].code, entity->zone,
+        entity->second_set ? "SECOND" : "FIRST",
+        moves ? "next_open" : "park");
     world_put(harness, "erp-routes", "{'entity':'%s','erp':'%s'}", entity->id, number % 2 ? "other" : "tryton");
-    world_put(harness, "tolerances", "{'entity':'%s','price_percent':'%s','price_amount':'%s','quantity_percent':'%s','over_receipt':'%s','early_invoice':'%s','receipt_wait_days':30,"
+    world_put(harness, "tolerances",
+        "{'entity':'%s','price_percent':'%s','price_amount':'%s','quantity_percent':'%s','over_receipt':'%s','early_invoice':'%s','receipt_wait_days':30,"
         "'wait_days':20,'invoice_posts_on':'%s'}", entity->id, entity->wide_tolerances ? "90000000" : "2", entity->wide_tolerances ? "99999999999" : "5",
-        entity->wide_tolerances ? "900000000" : "10", entity->wide_tolerances ? "accept" : "hold", number == 2 ? "hold" : "park", entity->posts_on_approval ? "approved" : "received");
+        entity->wide_tolerances ? "900000000" : "10", entity->wide_tolerances ? "accept" : "hold", number == 2 ? "hold" : "park",
+        entity->posts_on_approval ? "approved" : "received");
     periods_load(harness, entity->id, moves);
     for (int i = 0; i < TAX_CODES; i++)
-        world_put(harness, "tax-codes", "{'entity':'%s','tax_code':'%s','rate':'%d.%04d','deductible':'%d.%04d','reverse_charge':%s,'account':'" ACCOUNT_INPUT_TAX "'}", entity->id, world_taxes[i].code,
-            (int)(world_taxes[i].rate_e4 / 10000), (int)(world_taxes[i].rate_e4 % 10000), (int)(world_taxes[i].deductible_e4 / 10000), (int)(world_taxes[i].deductible_e4 % 10000),
+        world_put(harness, "tax-codes", "{'entity':'%s','tax_code':'%s','rate':'%d.%04d','deductible':'%d.%04d','reverse_charge':%s,'account':'" ACCOUNT_INPUT_TAX "'}",
+                  entity->id, world_taxes[i].code,
+            (int)(world_taxes[i].rate_e4 / 10000), (int)(world_taxes[i].rate_e4 % 10000), (int)(world_taxes[i].deductible_e4 / 10000),
+                (int)(world_taxes[i].deductible_e4 % 10000),
             world_taxes[i].reverse_charge ? "true" : "false");
     world_put(harness, "cost-centres", "{'entity':'%s','cost_centre':'CC1','name':'x'}", entity->id);
     world_put(harness, "cost-centres", "{'entity':'%s','cost_centre':'CC2','name':'x'}", entity->id);
     for (int i = 0; i < CURRENCIES; i++)
-        world_put(harness, "bank-accounts", "{'entity':'%s','bank_account':'B%s','currency':'%s','account':'" ACCOUNT_BANK "','transit_account':'" ACCOUNT_TRANSIT "'}", entity->id,
+        world_put(harness, "bank-accounts", "{'entity':'%s','bank_account':'B%s','currency':'%s','account':'" ACCOUNT_BANK "','transit_account':'" ACCOUNT_TRANSIT "'}",
+                  entity->id,
             world_currencies[i].code, world_currencies[i].code);
     for (int i = 0; i < EMPLOYEES; i++)
-        world_put(harness, "employees", "{'entity':'%s','employee':'W%d','name':'x','account':'" ACCOUNT_EMPLOYEE "','reimbursed_by':'%s'}", entity->id, i, i % 3 ? "bank" : "payroll");
+        world_put(harness, "employees", "{'entity':'%s','employee':'W%d','name':'x','account':'" ACCOUNT_EMPLOYEE "','reimbursed_by':'%s'}", entity->id, i,
+                  i % 3 ? "bank" : "payroll");
     for (int i = 0; i < CATEGORIES; i++)
-        world_put(harness, "expense-policies", "{'entity':'%s','category':'CAT%d','grade':'*','currency':'%s'}", entity->id, i, world_currencies[entity->functional].code);
+        world_put(harness, "expense-policies", "{'entity':'%s','category':'CAT%d','grade':'*','currency':'%s'}", entity->id, i,
+                  world_currencies[entity->functional].code);
     world_put(harness, "projects", "{'entity':'%s','project':'P1','name':'x'}", entity->id);
 }
 
 static void suppliers_load(struct harness *harness) {
     for (int i = 0; i < SUPPLIERS; i++) {
-        world_put(harness, "suppliers", "{'supplier':'S%d','name':'x','country':'US','account':'161000'%s}", i, number_is_blocked(i) ? ",'status':'blocked_for_payment'" : "");
+        world_put(harness, "suppliers", "{'supplier':'S%d','name':'x','country':'US','account':'161000'%s}", i,
+                  number_is_blocked(i) ? ",'status':'blocked_for_payment'" : "");
         world_put(harness, "supplier-accounts", "{'supplier':'S%d','supplier_account':'A1','iban':'NL02RABO0123456789'}", i);
     }
 }

@@ -11,7 +11,8 @@
 #include "tests/property/harness.h"
 #include "tests/property/wide.h"
 
-enum { CURRENCIES = 10, ORDINARY_CURRENCIES = 8, ENTITIES = 4, CATEGORIES = 6, TAX_CODES = 9, SUPPLIERS = 40, EMPLOYEES = 40, FIRST_DAY = 20454 /* 2026-01-01 */, DAYS = 730 };
+enum { CURRENCIES = 10, ORDINARY_CURRENCIES = 8, ENTITIES = 4, CATEGORIES = 6, TAX_CODES = 9, SUPPLIERS = 40, EMPLOYEES = 40, FIRST_DAY = 20454 /* 2026-01-01 */,
+    DAYS = 730 };
 
 struct world_currency { const char *code; int digits; };
 extern const struct world_currency world_currencies[CURRENCIES];

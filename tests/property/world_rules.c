@@ -4,7 +4,8 @@
 
 #include "tests/property/world.h"
 
-static const char *const single_accounts[] = {"160000", "161000", "399000", ACCOUNT_INPUT_TAX, ACCOUNT_REVERSE_TAX, ACCOUNT_TRANSIT, ACCOUNT_FX_LOSS, ACCOUNT_FX_GAIN, ACCOUNT_ROUNDING, ACCOUNT_BANK,
+static const char *const single_accounts[] = {"160000", "161000", "399000", ACCOUNT_INPUT_TAX, ACCOUNT_REVERSE_TAX, ACCOUNT_TRANSIT, ACCOUNT_FX_LOSS, ACCOUNT_FX_GAIN,
+    ACCOUNT_ROUNDING, ACCOUNT_BANK,
     ACCOUNT_PREPAYMENT, ACCOUNT_CHARGES, ACCOUNT_DISCOUNT, ACCOUNT_EMPLOYEE, ACCOUNT_ADVANCE, ACCOUNT_PAYROLL, ACCOUNT_WITHHELD};
 enum { SINGLE_ACCOUNTS = sizeof single_accounts / sizeof *single_accounts };
 
@@ -59,7 +60,8 @@ void world_put(struct harness *harness, const char *table, const char *format, .
          CR("transit", "gross", "")) \
     RULE("prepayment_applied", DR(payable, "gross", OWED) CR(ACCOUNT_PREPAYMENT, "net", OWED) CR(ACCOUNT_PREPAYMENT, "tax_not_deductible", OWED) \
          CR(ACCOUNT_INPUT_TAX, "tax_deductible", TAXED) EXCHANGE) \
-    RULE("expense_paid_by_employee", DR(COST, "net", CODED) DR(ACCOUNT_INPUT_TAX, "tax_deductible", TAXED) DR(COST, "tax_not_deductible", CODED) CR("employee", "gross", OWED)) \
+    RULE("expense_paid_by_employee", DR(COST, "net", CODED) DR(ACCOUNT_INPUT_TAX, "tax_deductible", TAXED) DR(COST, "tax_not_deductible", CODED) \
+         CR("employee", "gross", OWED)) \
     RULE("advance_paid", DR(ACCOUNT_ADVANCE, "paid", OWED) CR("transit", "paid", "")) \
     RULE("advance_applied", DR("employee", "paid", OWED) CR(ACCOUNT_ADVANCE, "settled", OWED) EXCHANGE) \
     RULE("advance_returned", DR("bank", "paid", "") CR(ACCOUNT_ADVANCE, "settled", OWED) EXCHANGE) \
