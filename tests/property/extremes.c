@@ -75,14 +75,13 @@ static void extremes_make(struct story *story) {
 
 /* The largest figure of an invoice without order: its amounts, their sums, and these in functional currency at the dearest rate there was. */
 static bool is_too_large(const struct story *story, const struct invoice_event *event) {
-    wide largest_e4 = 0, sum_e4 = 0, tax_sum_e4 = 0, sizes_e4 = 0;
+    wide largest_e4 = 0, sum_e4 = 0, sizes_e4 = 0;
     int64_t rate_e10 = 0;
     for (size_t i = 0; i < event->lines.count; i++) {
         const struct invoice_line *line = &event->lines.items[i];
         int tax = world_tax_find(line->tax_code);
         wide tax_e4 = tax < 0 ? 0 : wide_share(line->net_e4, world_taxes[tax].rate_e4, world_currencies[story->currency].digits);
         sum_e4 += line->net_e4;
-        tax_sum_e4 += tax_e4;
         sizes_e4 += wide_size(line->net_e4) + wide_size(tax_e4);
         if (wide_size(sum_e4) > largest_e4) largest_e4 = wide_size(sum_e4);
     }

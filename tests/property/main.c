@@ -331,6 +331,11 @@ static void campaign(uint64_t wanted, int64_t only, const char *folder) {
         arena_reset(&arena);
     }
     clock_gettime(CLOCK_MONOTONIC, &end);
+    property_counts[PROPERTY_OUTCOMES].checks++;
+    if (run.late > run.waiting) {   /* what waits is held once, when its limit is over */
+        printf("%" PRIu64 " events waited at the end of their block, and %" PRIu64 " answers came later\n", run.waiting, run.late);
+        property_counts[PROPERTY_OUTCOMES].failures++;
+    }
     figures_print(&run, (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) / 1e9);
     run_close(&run);
     run_close(&reordered);
