@@ -83,6 +83,9 @@ static bool is_difference(struct slice account) {
     return slice_equal(account, SLICE(ACCOUNT_FX_LOSS)) || slice_equal(account, SLICE(ACCOUNT_FX_GAIN)) || slice_equal(account, SLICE(ACCOUNT_ROUNDING));
 }
 
+/* 18 digits: what a posting command can say. */
+static bool is_sayable(wide amount_e4) { return wide_size(amount_e4) < (wide)1000000000000000000; }
+
 void story_check_posted(struct story *story, int number, struct balances *expected, bool (*is_carried)(struct slice account)) {
     const struct happening *happening = &story->happenings[number];
     struct balances posted = {.count = 0};
@@ -93,6 +96,9 @@ void story_check_posted(struct story *story, int number, struct balances *expect
         const struct balance *should = &expected->items[i], *is = balances_of(&posted, should->account);
         bool free = is_difference(should->account) || (is_carried && is_carried(should->account));
         char text[4][WIDE_TEXT_SIZE];
+        story_check(story, PROPERTY_OVERFLOW, happening->document, is_sayable(should->amount_e4) && is_sayable(should->functional_e4),
+                    "%s: account " SLICE_FORMAT " should have %s (%s), which no journal can have, and it was accepted", happening->kind,
+                    SLICE_ARGUMENT(should->account), wide_print(should->amount_e4, text[2]), wide_print(should->functional_e4, text[3]));
         story_check(story, PROPERTY_AMOUNTS, happening->document, is->amount_e4 == should->amount_e4 && (free || is->functional_e4 == should->functional_e4),
                     "%s: account " SLICE_FORMAT " has %s (%s), and should have %s (%s)", happening->kind, SLICE_ARGUMENT(should->account), 
                     wide_print(is->amount_e4, text[0]),

@@ -46,6 +46,20 @@ static void invoices_make(struct story *story) {
     }
 }
 
+/* Lines that are small in their own currency, each of which fits once it is converted, and whose sum is about 2^64: in 64 bits it would be a small number. */
+static void turning_make(struct story *story) {
+    enum { LEAST = 20, MORE = 12 };
+    int document = story_document(story, "I"), lines = LEAST + (int)chance_below(MORE);
+    struct invoice_event *event = invoice_make(story, INVOICE_KIND_RECEIVED, document, (size_t)lines);
+    wide sum_e4 = ((wide)1 << 64) * 10000000000 / story_rate(story, story_day(story)), unit_e4 = story_unit(story);
+    for (int k = 0; k < lines; k++) {
+        wide net_e4 = sum_e4 / lines * (995 + chance_below(11)) / 1000 / unit_e4 * unit_e4;
+        event->lines.items[k] = (struct invoice_line){.line = line_name(story, k), .account = SLICE(PREFIX_EXPENSE "1"),
+                                                      .net_e4 = (int64_t)(net_e4 > amount_limit_e4 ? amount_limit_e4 : net_e4 < unit_e4 ? unit_e4 : net_e4)};
+    }
+    invoice_send(story, event, document);
+}
+
 static void order_of_extremes(struct story *story) {
     int order = story_document(story, "O");
     const int64_t quantity_e6[] = {near(quantity_limit_e6 / (1 + chance_below(3)), 1)}, net_e4[] = {near(amount_limit_e4, story_unit(story))};
@@ -69,7 +83,8 @@ static void order_of_extremes(struct story *story) {
 static void extremes_make(struct story *story) {
     story_begin(story, (int)chance_below(ENTITIES),
                 (int)chance_below(2) ? ORDINARY_CURRENCIES + (int)chance_below(CURRENCIES - ORDINARY_CURRENCIES) : (int)chance_below(CURRENCIES));
-    if (chance_below(2)) invoices_make(story);
+    if (one_in(4)) turning_make(story);
+    else if (one_in(2)) invoices_make(story);
     else order_of_extremes(story);
 }
 
