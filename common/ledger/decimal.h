@@ -14,7 +14,7 @@
 
 #define DECIMAL_OVERFLOW INT64_MIN       /* too large for int64 at our scale */
 #define DECIMAL_INEXACT (INT64_MIN + 1)  /* more fraction digits than our scale */
-#define DECIMAL_MAXIMUM (INT64_MAX - 1)  /* the range is symmetric, so that a number can always be negated */
+#define DECIMAL_MAXIMUM INT64_C(999999999999999999) /* 18 digits, as every decimal of our schemas has: what is computed can always be written */
 enum { DECIMAL_SCALE_MAXIMUM = 18 };
 
 static inline bool decimal_is_number(int64_t value) { return value >= -DECIMAL_MAXIMUM && value <= DECIMAL_MAXIMUM; }

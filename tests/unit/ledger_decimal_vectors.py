@@ -8,7 +8,7 @@ import random
 from decimal import Context, Decimal, ROUND_DOWN, ROUND_HALF_EVEN, ROUND_HALF_UP
 from fractions import Fraction
 
-MAXIMUM = 2**63 - 2
+MAXIMUM = 10**18 - 1
 WIDE = Context(prec=400, Emax=999999, Emin=-999999)
 MODES = {"half_up": ROUND_HALF_UP, "half_even": ROUND_HALF_EVEN, "down": ROUND_DOWN}
 
@@ -29,7 +29,7 @@ def rounded(value: Fraction, scale: int, rounding: str) -> str:
 def number(r: random.Random) -> int:
     kind = r.randrange(10)
     if kind == 0:
-        return r.choice([0, 1, -1, 5, -5, 10**18, -(10**18), MAXIMUM, -MAXIMUM])
+        return r.choice([0, 1, -1, 5, -5, 10**17, -(10**17), MAXIMUM, -MAXIMUM])
     magnitude = r.getrandbits(r.randrange(1, 64))
     return min(magnitude, MAXIMUM) * r.choice([1, -1])
 
