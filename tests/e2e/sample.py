@@ -87,7 +87,7 @@ def kill_at_random(chance, kills, broker_kills):
         for what in plan:
             time.sleep(chance.uniform(0.1, 0.7))  # the fault's own moment, not a wait for something
             if what == "broker":
-                cluster.broker.kill()
+                cluster.kill_broker()
                 cluster.broker.start().wait_ready()
                 cluster.check_markers()
             else:

@@ -287,6 +287,13 @@ class Cluster:
         self.registry = Broker("registry", self.directory, free_port(), environment)
         self.processors = []
 
+    def kill_broker(self):
+        """kill -9, and waits until its own controller has taken its partitions away: a broker that is back sooner begins with what it knew of itself before, and
+        loses transaction markers when that ends."""
+        fenced = self.controller.log().count("Fencing broker")
+        self.broker.kill()
+        wait_until(lambda: self.controller.log().count("Fencing broker") > fenced, 30, "the broker's partitions taken away")
+
     def check_markers(self):
         """LostMarkers when the broker has skipped transaction markers that were due. To be asked after a kill of the broker."""
         if "likely deleted already and hence can be skipped" in self.broker.log_path.read_text(errors="replace"):

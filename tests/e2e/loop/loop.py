@@ -150,7 +150,7 @@ def broker_killed(_cluster, _counted, _rng):
             for _ in range(2):
                 with Feeding(counted):
                     wait_until(lambda: processor.metric("kontor_records_total"), 20, "records taken")
-                cluster.broker.kill()
+                cluster.kill_broker()
                 cluster.broker.start().wait_ready()
                 cluster.check_markers()
             counted.feed(1000)
@@ -452,6 +452,10 @@ def flood(cluster, counted, rng):
         assert processor.alive()
         letters = processor.metric("kontor_events_total", outcome="poison")
         assert 0 < letters < 2500, letters
+        processor.stop()
+    with test("... and is taken to its end where no share of poison pauses"):
+        processor = counter(cluster, "counter-0", poison_flood_percent="100").start().wait_ready()
+        wait_until(processor.caught_up, 60, "the flood taken")
         processor.stop()
 
 
