@@ -123,12 +123,13 @@ static void reads_text_strictly(void **state) {
         {"-12.3400", 2, DECIMAL_READ, -1234},
         {"00000000000000012", 4, DECIMAL_READ, 120000},
         {"1.000000000000000000000000", 0, DECIMAL_READ, 1},
-        {"9223372036854775806", 0, DECIMAL_READ, DECIMAL_MAXIMUM},
-        {"-9223372036854775806", 0, DECIMAL_READ, -DECIMAL_MAXIMUM},
-        {"922337203685477.5806", 4, DECIMAL_READ, DECIMAL_MAXIMUM},
+        {"999999999999999999", 0, DECIMAL_READ, DECIMAL_MAXIMUM},
+        {"-999999999999999999", 0, DECIMAL_READ, -DECIMAL_MAXIMUM},
+        {"99999999999999.9999", 4, DECIMAL_READ, DECIMAL_MAXIMUM},
+        {"1000000000000000000", 0, DECIMAL_TOO_LARGE, 0},
         {"9223372036854775807", 0, DECIMAL_TOO_LARGE, 0},
         {"-9223372036854775808", 0, DECIMAL_TOO_LARGE, 0},
-        {"922337203685478", 4, DECIMAL_TOO_LARGE, 0},
+        {"100000000000000", 4, DECIMAL_TOO_LARGE, 0},
         {"100000000000000000000000000000000000000000", 0, DECIMAL_TOO_LARGE, 0},
         {"0.00001", 4, DECIMAL_TOO_PRECISE, 0},
         {"1.23456", 4, DECIMAL_TOO_PRECISE, 0},
@@ -159,8 +160,8 @@ static void prints(void **state) {
     (void)state;
     static const struct { int64_t value; int scale, minimum; const char *text; } cases[] = {
         {1000000, 4, 2, "100.00"}, {-12345, 4, 2, "-1.2345"}, {12340, 4, 2, "1.234"}, {0, 4, 0, "0"}, {0, 4, 2, "0.00"}, {-1, 4, 4, "-0.0001"},
-        {5, 0, 0, "5"}, {10, 0, 0, "10"}, {10, 1, 0, "1"}, {-1, 18, 0, "-0.000000000000000001"}, {DECIMAL_MAXIMUM, 0, 0, "9223372036854775806"},
-        {-DECIMAL_MAXIMUM, 18, 18, "-9.223372036854775806"}, {DECIMAL_OVERFLOW, 4, 2, "overflow"}, {DECIMAL_INEXACT, 4, 2, "inexact"}};
+        {5, 0, 0, "5"}, {10, 0, 0, "10"}, {10, 1, 0, "1"}, {-1, 18, 0, "-0.000000000000000001"}, {DECIMAL_MAXIMUM, 0, 0, "999999999999999999"},
+        {-DECIMAL_MAXIMUM, 18, 18, "-0.999999999999999999"}, {DECIMAL_OVERFLOW, 4, 2, "overflow"}, {DECIMAL_INEXACT, 4, 2, "inexact"}};
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char text[DECIMAL_TEXT_SIZE];
         size_t length = decimal_print(cases[i].value, cases[i].scale, cases[i].minimum, text);
@@ -173,7 +174,7 @@ static void reads_what_it_prints(void **state) {
     (void)state;
     random_seed("reads_what_it_prints");
     for (int i = 0; i < 100000; i++) {
-        int64_t value = random_magnitude(63) * (random_below(2) ? 1 : -1), back = 0;
+        int64_t value = random_magnitude(59) * (random_below(2) ? 1 : -1), back = 0;
         int scale = (int)random_below(19), minimum = (int)random_below(scale + 1);
         char text[DECIMAL_TEXT_SIZE];
         size_t length = decimal_print(value, scale, minimum, text);

@@ -186,16 +186,16 @@ static void keeps_within_its_room(void **state) {
     assert_int_equal(reversal.count, 0);
 }
 
-/* Ten lines of 18 nines overflow an int64; each alone is allowed. */
+/* Ten lines of a little over a tenth of all that 18 digits can say; each alone is allowed. */
 static void refuses_sums_that_do_not_fit(void **state) {
     (void)state;
     struct ledger_line lines[LINES];
     struct journal journal;
-    const int64_t nines_e4 = INT64_C(999999999999999900);
+    const int64_t tenth_e4 = INT64_C(109999999999999900);
     journal_begin(&journal, lines, LINES, EUR, EUR);
-    for (int i = 0; i < 9; i++) journal_debit(&journal, line_of("1", nines_e4, nines_e4));
+    for (int i = 0; i < 9; i++) journal_debit(&journal, line_of("1", tenth_e4, tenth_e4));
     assert_int_equal(journal.status, JOURNAL_OK);
-    journal_debit(&journal, line_of("1", nines_e4, nines_e4));
+    journal_debit(&journal, line_of("1", tenth_e4, tenth_e4));
     assert_int_equal(journal_finish(&journal, to_rounding), JOURNAL_OVERFLOW);
 }
 
