@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import random
 import subprocess
 import sys
@@ -14,7 +15,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from world import PROCESSORS, REPOSITORY, TABLES_SOURCE, await_caught_up, check_journals, differences, feed, feed_live, finals, outputs, prepare, sample  # noqa: E402
 from cluster import Cluster, again_where_markers_were_lost, finish, seed, test, wait_until  # noqa: E402
 
-LIVE_EVENTS, LIVE_SLICES = 60000, 140   # about a day each: within a slice the topics come one after the other
+# About a day each slice: within one the topics come one after the other. A part of it within the twenty minutes of tests/run.
+LIVE_EVENTS, LIVE_SLICES = (20000, 50) if os.environ.get("TESTS_SHORT") == "yes" else (60000, 140)
 FOLDER = REPOSITORY / "build" / "tests" / "e2e"
 
 
