@@ -46,5 +46,5 @@ const struct processor counter_processor = {
     .inputs = {{"count.left", &count_event_type, false, envelope, decide}, {"count.right", &count_event_type, false, envelope, decide}},
     .tables = {MASTER_SOURCE_PERMISSIONS, END_OF_TABLES},
     .stores = {{"counts", &count_state_type, NULL}},
-    .outputs = {{"count.copies", &count_copy_type, false}},
+    .outputs = {{"count.copies", &count_copy_type, .per_erp = false}},
 };
