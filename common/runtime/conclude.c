@@ -130,3 +130,9 @@ void conclude_emissions(struct decision *decision) {
         output_send(decision, &output);
     }
 }
+
+void conclude_deferred(struct decision *decision, const struct parked_event *deferred) {
+    const struct engine_output output = {.topic = decision->engine->outputs[deferred->input].name, .partition = decision->task->partition, .key = deferred->key,
+                                         .value = deferred->value, .task = decision->task, .timestamp_ms = deferred->timestamp_ms};
+    output_send(decision, &output);
+}

@@ -107,6 +107,7 @@ static void effects_apply(struct decision *decision) {
         overlay_put(overlay_find(decision, STORE_FIRST + effect->store, effect->key), effect->value);
         parking_trigger_state(decision, STORE_FIRST + effect->store, effect->key);
     }
+    for (const struct deferral *deferral = decision->first_deferral; deferral; deferral = deferral->next) parking_defer(decision, deferral);
     conclude_emissions(decision);
 }
 

@@ -17,6 +17,7 @@ void decision_begin(struct decision *decision, struct engine *engine, struct tas
     decision->error = error;
     decision->last_effect = &decision->first_effect;
     decision->last_emission = &decision->first_emission;
+    decision->last_deferral = &decision->first_deferral;
     for (int i = 0; i < MASTER_COUNT; i++) decision->table_offsets[i] = -1;
 }
 
@@ -262,6 +263,20 @@ struct slice emit_keyed(struct decision *decision, int output, struct slice erp,
     decision->last_emission = &emission->next;
     return emission->bytes;
 }
+
+static void deferral_add(struct decision *decision, struct deferral deferral) {
+    struct deferral *kept = decision_alloc(decision, sizeof *kept);
+    *kept = deferral;
+    *decision->last_deferral = kept;
+    decision->last_deferral = &kept->next;
+}
+
+void defer(struct decision *decision, struct slice name, int output, const void *record, struct slice key, int64_t at_ms) {
+    struct engine *engine = decision->engine;
+    deferral_add(decision, (struct deferral){.name = name, .output = output, .key = key, .at_ms = at_ms, .bytes = conclude_bytes(decision, &engine->outputs[output], record)});
+}
+
+void defer_cancel(struct decision *decision, struct slice name) { deferral_add(decision, (struct deferral){.name = name}); }
 
 const void *emitted(struct decision *decision, int output, struct slice bytes) {
     struct engine *engine = decision->engine;

@@ -236,10 +236,18 @@ static enum engine_result parked_do(struct engine *engine, struct task *task, ui
     decision.escape = &escape;
     if (setjmp(escape)) return decision.failure;
     const struct parked_event *parked = parking_find(&decision, sequence);
-    if (!parked || (turn != TURN_AGAIN && parked->status != PARKED_STATUS_WAITING)) return ENGINE_DONE;
+    const bool deferred = parked && parked->status == PARKED_STATUS_DEFERRED;
+    if (!parked || (turn != TURN_AGAIN && parked->status != PARKED_STATUS_WAITING && !deferred)) return ENGINE_DONE;
     enum ticks_end end = turn == TURN_EXPIRY_BY_TICK ? ticks_is_over(task, sequence, parked) : TICKS_OVER;
     if (end == TICKS_NO_MEMORY) { error_set(error, "out of memory for the events that wait"); return ENGINE_ABORT; }
     if (end == TICKS_NOT_OVER) return ENGINE_DONE;
+    if (deferred) {
+        task->touched = true;
+        conclude_deferred(&decision, parked);
+        parking_remove(&decision, sequence, parked);
+        engine->batch_records++;
+        return ENGINE_DONE;
+    }
     deciding_message(parked, &decision, &message);
     decision_begin(&decision, engine, task, &message, error);
     decision.escape = &escape;

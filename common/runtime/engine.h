@@ -142,7 +142,7 @@ struct engine_counts {
 enum { OUTCOME_ACCEPTED, OUTCOME_DUPLICATE, OUTCOME_REJECTED, OUTCOME_HELD, OUTCOME_PARKED, OUTCOME_POISON, OUTCOME_COUNT };
 extern const char *const outcome_names[OUTCOME_COUNT];
 const struct engine_counts *engine_counts(const struct engine *engine);
-struct task_waiting { uint64_t parked, held, behind; int64_t oldest_ms; int64_t stream_time_ms; };
+struct task_waiting { uint64_t parked, held, behind, deferred; int64_t oldest_ms; int64_t stream_time_ms; };
 struct task_waiting task_waiting(const struct task *task);
 
 /* Every output topic of the processor but the per-ERP suffixes: declared outputs, acknowledgments, exceptions, DLQ of each input, timers, changelog. Calls visit. */

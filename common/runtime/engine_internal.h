@@ -135,6 +135,7 @@ struct engine {
 struct reported { enum reason reason; enum reason_class class; const char *field, *text; };
 struct effect { struct effect *next; int store; struct slice key; const void *value; };
 struct emission { struct emission *next; int output; struct slice erp, key, bytes; };
+struct deferral { struct deferral *next; struct slice name; int output; struct slice key, bytes; int64_t at_ms; };   /* no bytes: the one of that name is taken back */
 
 enum verdict { VERDICT_ACCEPTED, VERDICT_DUPLICATE, VERDICT_REJECTED, VERDICT_HELD, VERDICT_PARKED, VERDICT_POISON };
 
@@ -156,6 +157,7 @@ struct decision {
     size_t journal_count;
     struct effect *first_effect, **last_effect;
     struct emission *first_emission, **last_emission;
+    struct deferral *first_deferral, **last_deferral;
     int64_t table_limit_ms, state_limit_ms, table_offsets[MASTER_COUNT];
     enum reason_class heaviest;
     bool held_until;                    /* a reason holds it until something changes: the keys are kept with what is held */
@@ -202,6 +204,8 @@ void parking_free(struct task *task);
 void parking_store(struct decision *decision, uint64_t sequence, const struct parked_event *before, enum parked_status status);
 void parking_remove(struct decision *decision, uint64_t sequence, const struct parked_event *parked);
 const struct parked_event *parking_find(struct decision *decision, uint64_t sequence);
+/* Keeps a record until its time has come, in the place of an earlier one of its name; one without bytes only takes that out. */
+void parking_defer(struct decision *decision, const struct deferral *deferral);
 uint64_t parking_first_of(const struct task *task, int wire_store, struct slice document, uint64_t from);
 /* Decides anew what waits behind a document, or for a key of the state. */
 void parking_trigger_document(struct decision *decision, int wire_store, struct slice document);
@@ -246,4 +250,6 @@ void conclude_acknowledge(struct decision *decision, enum acknowledged_outcome o
 void conclude_exception(struct decision *decision, const struct output_topic *topic, const char *outcome);
 void conclude_dead_letter(struct decision *decision, enum reason reason, const char *text);
 void conclude_emissions(struct decision *decision);
+/* A record whose time has come. */
+void conclude_deferred(struct decision *decision, const struct parked_event *deferred);
 #endif

@@ -82,8 +82,16 @@ uint64_t parking_expired(struct task *task, int64_t time_ms) { return deadlines_
 /* ---- indexes ---- */
 
 static uint64_t *count_of(struct parking *parking, enum parked_status status) {
-    return status == PARKED_STATUS_WAITING ? &parking->counts.parked : status == PARKED_STATUS_HELD ? &parking->counts.held : &parking->counts.behind;
+    switch (status) {
+    case PARKED_STATUS_WAITING: return &parking->counts.parked;
+    case PARKED_STATUS_HELD: return &parking->counts.held;
+    case PARKED_STATUS_DEFERRED: return &parking->counts.deferred;
+    case PARKED_STATUS_BEHIND: break;
+    }
+    return &parking->counts.behind;
 }
+
+static bool has_deadline(const struct parked_event *parked) { return parked->status == PARKED_STATUS_WAITING || parked->status == PARKED_STATUS_DEFERRED; }
 
 static bool index_insert(struct task *task, uint64_t sequence, const struct parked_event *parked) {
     struct parking *parking = &task->parking;
@@ -92,7 +100,7 @@ static bool index_insert(struct task *task, uint64_t sequence, const struct park
     ++*count_of(parking, parked->status);
     for (size_t i = 0; i < parked->missing.count; i++)
         if (!index_add(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence)) return false;
-    if (parked->status != PARKED_STATUS_WAITING) return true;
+    if (!has_deadline(parked)) return true;
     return deadlines_push(&parking->by_stream, (struct parked_deadline){parked->deadline_ms, sequence}) && ticks_wait(task, sequence, parked);
 }
 
@@ -102,9 +110,9 @@ static void index_erase(struct task *task, uint64_t sequence, const struct parke
     index_remove(&parking->by_document, document_index_key(key, parked->document_store, parked->document), sequence);
     --*count_of(parking, parked->status);
     for (size_t i = 0; i < parked->missing.count; i++) index_remove(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence);
-    if (parked->status != PARKED_STATUS_WAITING) return;
+    if (!has_deadline(parked)) return;
     ticks_leave(task, parked);
-    if (!parking->counts.parked) parking->by_stream.count = parking->by_broker.count = 0;   /* all of them have left */
+    if (!parking->counts.parked && !parking->counts.deferred) parking->by_stream.count = parking->by_broker.count = 0;   /* all of them have left */
 }
 
 void parking_free(struct task *task) {
@@ -181,6 +189,18 @@ const struct parked_event *parking_find(struct decision *decision, uint64_t sequ
     return overlay_find(decision, STORE_PARKED, sequence_key(key, sequence))->kept.object;
 }
 
+/* The later of the event's time and the task's. */
+static int64_t time_now(const struct decision *decision) {
+    const struct task *task = decision->task;
+    return decision->time_ms > task->stream_time_ms ? decision->time_ms : task->stream_time_ms;
+}
+
+static void put(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    char key[8];
+    overlay_put(overlay_find(decision, STORE_PARKED, sequence_key(key, sequence)), parked);
+    if (!index_insert(decision->task, sequence, parked)) decision_fail(decision, ENGINE_ABORT, "out of memory for the events that wait");
+}
+
 void parking_store(struct decision *decision, uint64_t sequence, const struct parked_event *before, enum parked_status status) {
     struct task *task = decision->task;
     const struct engine_message *message = decision->message;
@@ -202,7 +222,7 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
             int64_t kind_ms = decision->missing[i].table < 0 ? decision->state_limit_ms : decision->table_limit_ms;
             if (kind_ms < limit) limit = kind_ms;
         }
-        int64_t from = decision->time_ms > task->stream_time_ms ? decision->time_ms : task->stream_time_ms;
+        int64_t from = time_now(decision);
         parked->deadline_ms = from > INT64_MAX - limit ? INT64_MAX - 1 : from + limit;
         parked->limit_ms = limit > 0 ? limit : 0;
         parked->waits_from_ms = task->broker_time_ms;
@@ -218,9 +238,20 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
     parked->missing.items = missing;
     /* What is held until something changes keeps all its keys: decided anew it may still miss the others. */
     parked->missing.count = status == PARKED_STATUS_WAITING || (status == PARKED_STATUS_HELD && decision->held_until) ? decision->missing_count : 0;
-    char key[8];
-    overlay_put(overlay_find(decision, STORE_PARKED, sequence_key(key, sequence)), parked);
-    if (!index_insert(task, sequence, parked)) decision_fail(decision, ENGINE_ABORT, "out of memory for the events that wait");
+    put(decision, sequence, parked);
+}
+
+void parking_defer(struct decision *decision, const struct deferral *deferral) {
+    struct task *task = decision->task;
+    uint64_t earlier = parking_first_of(task, STORE_ENGINE, deferral->name, 0);
+    if (earlier != INDEX_NONE) parking_remove(decision, earlier, parking_find(decision, earlier));
+    if (!deferral->bytes.length) return;
+    struct parked_event *parked = decision_alloc(decision, sizeof *parked);
+    int64_t now = time_now(decision);
+    *parked = (struct parked_event){.status = PARKED_STATUS_DEFERRED, .input = deferral->output, .timestamp_ms = deferral->at_ms, .key = deferral->key, .value = deferral->bytes,
+        .document_store = STORE_ENGINE, .document = deferral->name, .deadline_ms = deferral->at_ms, .limit_ms = deferral->at_ms > now ? deferral->at_ms - now : 0,
+        .waits_from_ms = task->broker_time_ms};
+    put(decision, task->next_sequence++, parked);
 }
 
 void parking_remove(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {

@@ -141,6 +141,12 @@ void state_remove(struct decision *decision, int store, struct slice key);
 struct slice emit(struct decision *decision, int output, struct slice erp, const void *record);
 /* The same under a key of its own: what belongs to another entity or partner than the event. */
 struct slice emit_keyed(struct decision *decision, int output, struct slice erp, const void *record, struct slice key);
+/* A record for an output that is an input of this processor's own, sent when its time has come: by the stream time of the task or, where nothing comes, by the broker's
+ * clock, as far away as it is now from the stream time. It is an ordinary event then, with that time as its own. The key must be of this task. One of a name is there
+ * at most: a later one takes its place. */
+void defer(struct decision *decision, struct slice name, int output, const void *record, struct slice key, int64_t at_ms);
+/* Takes it back; there may be none. */
+void defer_cancel(struct decision *decision, struct slice name);
 /* Whether the ERP is one of those configured (erps=...): a route to another has no topic. */
 bool erp_known(const struct decision *decision, struct slice erp);
 /* A journal of this decision, named in the acknowledgment. */

@@ -244,6 +244,7 @@ int batch_quiet(struct run *run, const struct statement *statement, int64_t now_
             give(run, instance, &given);
             ticks++;
         }
+    flow(run, statement);
     return ticks;
 }
 
