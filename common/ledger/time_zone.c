@@ -193,3 +193,18 @@ int32_t time_zone_offset_at(const struct time_zone *zone, int64_t timestamp_ms) 
 }
 
 int32_t time_zone_date_at(const struct time_zone *zone, int64_t timestamp_ms) { return date_at(timestamp_ms, time_zone_offset_at(zone, timestamp_ms)); }
+
+int64_t time_zone_moment(const struct time_zone *zone, int32_t date, int minutes) {
+    enum { AROUND = 26 * 3600 };   /* no place is further from UTC, and no offset changes twice in twice as long */
+    const int64_t local = (int64_t)date * 86400 + (int64_t)minutes * 60;
+    int64_t before = local - AROUND, after = local + AROUND;
+    const int32_t offset_before = time_zone_offset_at(zone, before * 1000), offset_after = time_zone_offset_at(zone, after * 1000);
+    if (offset_before == offset_after) return (local - offset_before) * 1000;
+    while (after - before > 1) {   /* the second of the change */
+        const int64_t middle = before + (after - before) / 2;
+        if (time_zone_offset_at(zone, middle * 1000) == offset_before) before = middle;
+        else after = middle;
+    }
+    if (local < after + offset_before) return (local - offset_before) * 1000;
+    return (local - offset_after > after ? local - offset_after : after) * 1000;
+}

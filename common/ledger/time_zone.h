@@ -30,4 +30,7 @@ MUST_CHECK bool time_zone_parse(struct slice bytes, struct time_zone *zone, stru
 int32_t time_zone_offset_at(const struct time_zone *zone, int64_t timestamp_ms);
 /* The local date at that moment. DATE_NONE: out of date.h's range. */
 int32_t time_zone_date_at(const struct time_zone *zone, int64_t timestamp_ms);
+/* The moment when local clocks show so many minutes of the day, from 0 to 1440 (midnight at its end): the first one where they show it twice, and where they
+ * never do the one at which they jump over it. */
+int64_t time_zone_moment(const struct time_zone *zone, int32_t date, int minutes);
 #endif

@@ -124,6 +124,16 @@ bool require_row(struct decision *decision, enum master table, struct slice key,
     return false;
 }
 
+bool look_up_trusted(struct decision *decision, enum master table, struct slice key, int32_t date, const char *field, struct table_row *row) {
+    switch (table_find(decision, table, key, date, row)) {
+    case TABLE_FOUND: return true;
+    case TABLE_STALE: (void)require_row(decision, table, key, date, REASON_MASTER_STALE, field, row); return false;
+    case TABLE_MISSING:
+    case TABLE_FAILED: break;
+    }
+    return false;
+}
+
 const void *require(struct decision *decision, enum master table, struct slice key, int32_t date, enum reason missing, const char *field) {
     struct table_row row;
     return require_row(decision, table, key, date, missing, field, &row) ? row.record : NULL;
@@ -294,6 +304,13 @@ const void *emitted(struct decision *decision, int output, struct slice bytes) {
     if (result == CODEC_NO_MEMORY) decision_fail(decision, ENGINE_ABORT, "out of batch memory (batch.memory.bytes)");
     if (result != CODEC_OK) decision_fail(decision, ENGINE_FATAL, "a kept %s cannot be read: %s", type->name, codec_result_text(result));
     return record;
+}
+
+int output_find(const struct decision *decision, const char *topic) {
+    const struct processor_output *outputs = decision->engine->processor->outputs;
+    for (int i = 0; i < OUTPUTS_MAXIMUM && outputs[i].topic; i++)
+        if (strcmp(outputs[i].topic, topic) == 0) return i;
+    return -1;
 }
 
 bool erp_known(const struct decision *decision, struct slice erp) {

@@ -102,6 +102,8 @@ const void *require(struct decision *decision, enum master table, struct slice k
 bool require_row(struct decision *decision, enum master table, struct slice key, int32_t date, enum reason missing, const char *field, struct table_row *row);
 /* The same without reporting: for what may be absent. row may be NULL. */
 const void *look_up(struct decision *decision, enum master table, struct slice key, int32_t date, struct table_row *row);
+/* The same for what may be absent but must be trusted where it is there: MASTER_STALE is reported and waited for. False: there is none, or that. */
+bool look_up_trusted(struct decision *decision, enum master table, struct slice key, int32_t date, const char *field, struct table_row *row);
 /* Our own record under a key, or NULL. What was put before in the same batch is seen. */
 const void *state_find(struct decision *decision, int store, struct slice key);
 
@@ -147,6 +149,8 @@ struct slice emit_keyed(struct decision *decision, int output, struct slice erp,
 void defer(struct decision *decision, struct slice name, int output, const void *record, struct slice key, int64_t at_ms);
 /* Takes it back; there may be none. */
 void defer_cancel(struct decision *decision, struct slice name);
+/* The processor's output of that topic, -1: it declares none. */
+int output_find(const struct decision *decision, const char *topic);
 /* Whether the ERP is one of those configured (erps=...): a route to another has no topic. */
 bool erp_known(const struct decision *decision, struct slice erp);
 /* A journal of this decision, named in the acknowledgment. */

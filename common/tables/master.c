@@ -2,6 +2,7 @@
 
 #include "common/posting/entity.h"
 #include "common/posting/rules.h"
+#include "common/posting/settlement.h"
 #include "schemas/account.h"
 #include "schemas/bank_account.h"
 #include "schemas/card.h"
@@ -17,6 +18,7 @@
 #include "schemas/period.h"
 #include "schemas/posting_rule_set.h"
 #include "schemas/project.h"
+#include "schemas/settlement_rules.h"
 #include "schemas/source_permission.h"
 #include "schemas/supplier.h"
 #include "schemas/supplier_account.h"
@@ -45,5 +47,6 @@ const struct table master_tables[MASTER_COUNT] = {
     [MASTER_EXPENSE_POLICIES] = {"expense-policies", &expense_policy_type, {"entity", "category", "grade"}, NULL, NULL},
     [MASTER_TRAVEL_RATES] = {"travel-rates", &travel_rate_type, {"entity", "rate_kind", "place"}, NULL, NULL},
     [MASTER_CARDS] = {"cards", &card_type, {"entity", "card"}, NULL, NULL},
+    [MASTER_SETTLEMENT_RULES] = {"settlement-rules", &settlement_rules_type, {"entity"}, settlement_compile, settlement_release},
     [MASTER_INTERCOMPANY] = {"intercompany", &intercompany_type, {"payer", "bearer"}, NULL, NULL},
 };

@@ -49,7 +49,7 @@ void expense_decide_card_transaction(struct expense *expense) {
     struct posting posting;
     posting_begin(&posting, decision, &expense->facts, SLICE("card_transaction"), expense->document, charge.version);
     struct posting_line line = {.method = event->method};
-    if (card) line.partner = card->issuer;
+    if (card) line.partner = card->issuer, posting.programme = card->programme.length ? card->programme : card->issuer;
     line.amounts_e4[RULE_RECEIPT_VALUE] = charge.amount_e4;
     posting_add(&posting, &line);
     posting_check(&posting);
@@ -108,7 +108,7 @@ void expense_decide_card_statement_paid(struct expense *expense) {
     posting_begin(&posting, decision, &expense->facts, SLICE("card_statement_paid"), expense->document, 1);
     expense_bank_take(expense, &posting);
     struct posting_line line = {.method = event->method};
-    if (card) line.partner = card->issuer;
+    if (card) line.partner = card->issuer, posting.programme = card->programme.length ? card->programme : card->issuer;
     if (known) line.amounts_e4[RULE_PAID] = event->amount_e4;
     if (covered) {
         line.carried.has = true;

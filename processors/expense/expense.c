@@ -157,9 +157,9 @@ const struct processor expense_processor = {
     .name = "expense",
     .inputs = {{"expense.events", &expense_event_type, false, expense_envelope, decide_expense}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_BANK_ACCOUNTS, MASTER_EMPLOYEES, MASTER_EXPENSE_POLICIES, MASTER_TRAVEL_RATES,
-               MASTER_CARDS, END_OF_TABLES},
+               MASTER_CARDS, MASTER_SETTLEMENT_RULES, END_OF_TABLES},
     .stores = {[STORE_REPORTS] = {"reports", &expense_report_type, report_is_open}, [STORE_CHARGES] = {"charges", &card_charge_type, charge_is_open},
                [STORE_CARD_ACCOUNTS] = {"card-accounts", &card_account_type, account_is_open}, [STORE_STATEMENTS] = {"statements", &card_statement_type, NULL},
                [STORE_ADVANCES] = {"advances", &employee_advance_type, advance_is_open}, [STORE_DAYS] = {"days", &expense_day_type, NULL}},
-    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}},
+    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_ENTRIES] = {SETTLEMENT_ENTRIES, &posting_command_type, .event_time = true}},
 };

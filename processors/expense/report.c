@@ -123,6 +123,7 @@ static void report_post(struct claim *claim, bool correction) {
     /* All that is owed is all of it in functional currency too, however its lines were rounded. */
     const int64_t applied_functional_e4 = applied_e4 == claim->owed_e4 ? functional_e4 : posting_functional(&posting, applied_e4);
     advance_post(claim, &posting, applied_functional_e4);
+    if (correction && before->journal.length) posting_follow(&posting, emitted(decision, OUTPUT_COMMANDS, before->journal));
     posting_check(&posting);
     if (correction) posting_reversal_check(decision, &expense->facts);
     if (refused(decision)) return;

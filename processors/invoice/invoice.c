@@ -131,6 +131,7 @@ static void decide_posted(struct invoice *invoice) {
     posting_begin(&posting, decision, &invoice->facts, slice_of(invoice_step(invoice)), event->document, state.version);
     invoice_terms_find(invoice, &posting);
     invoice_lines_check(invoice, &posting, &state);
+    if (replaces && invoice->state->journal.length) posting_follow(&posting, emitted(decision, OUTPUT_COMMANDS, invoice->state->journal));
     posting_check(&posting);
     intercompany_check(invoice);
     if (refused(decision)) return;
@@ -365,11 +366,12 @@ const struct processor invoice_processor = {
     .name = "invoice",
     .inputs = {{"procurement.events", &procurement_event_type, true, procurement_envelope, follow_order},
                {"invoice.events", &invoice_event_type, false, invoice_envelope, decide_invoice}},
-    .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_PAYMENT_TERMS, MASTER_INTERCOMPANY, END_OF_TABLES},
+    .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_PAYMENT_TERMS, MASTER_INTERCOMPANY, MASTER_SETTLEMENT_RULES, END_OF_TABLES},
     .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_unsettled}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL},
                [STORE_INVOICES] = {"invoices", &invoice_state_type, invoice_is_unpaid}, [STORE_NUMBERS] = {"numbers", &invoice_number_type, NULL},
                [STORE_PAYABLES] = {"payables", &payable_type, payable_is_open}, [STORE_AMOUNTS] = {"amounts", &invoice_amount_type, NULL},
                [STORE_TAX_ANSWERS] = {"tax-answers", &tax_answer_type, NULL}, [STORE_RETENTIONS] = {"retentions", &retention_type, retention_is_open},
                [STORE_COMPANIONS] = {"companions", &companion_journals_type, companions_are_open}},
-    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_PAYABLES] = {"payables", &payable_type, .event_time = true}},
+    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_PAYABLES] = {"payables", &payable_type, .event_time = true},
+                [OUTPUT_ENTRIES] = {SETTLEMENT_ENTRIES, &posting_command_type, .event_time = true}},
 };

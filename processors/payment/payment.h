@@ -10,7 +10,7 @@
 #include "schemas/payment_state.h"
 
 enum { STORE_ITEMS, STORE_PAYMENTS, STORE_PAID_ACCOUNTS };
-enum { OUTPUT_COMMANDS };
+enum { OUTPUT_COMMANDS, OUTPUT_ENTRIES };
 
 /* An open item as this event sees and changes it: one document may be in a payment twice. */
 struct item_copy { struct slice key; struct open_item item; };

@@ -16,6 +16,7 @@ static void piece_begin(struct payment *payment, struct piece *piece, const stru
     piece->posting.takes_back = true;
     piece->posting.rate_date = sent->rate_date;
     piece->posting.reverses = sent->idempotency_key;
+    posting_follow(&piece->posting, sent);
 }
 
 /* The entity's half and, when another one pays, that one's: of the items named by the event, or of all that the payment still has. */

@@ -20,7 +20,8 @@ static bool entity_establish(struct decision *decision, struct slice entity, con
     facts->asked_date = facts->posting_date = given->has_posting_date ? given->posting_date : utc;
     if (!require_row(decision, MASTER_LEGAL_ENTITIES, key, utc, REASON_ENTITY_UNKNOWN, field, &row)) return false;
     facts->entity = row.record;
-    if (!given->has_posting_date) facts->asked_date = facts->posting_date = time_zone_date_at(row.compiled, decision_time_ms(decision));
+    facts->local_date = time_zone_date_at(row.compiled, decision_time_ms(decision));
+    if (!given->has_posting_date) facts->asked_date = facts->posting_date = facts->local_date;
     if (!currency_find(facts->entity->functional_currency, &facts->functional)) {
         facts->entity = NULL;   /* the table's hook refuses such a record: it is stale */
         wait_for_table(decision, REASON_MASTER_STALE, field, MASTER_LEGAL_ENTITIES, key, utc);

@@ -24,6 +24,7 @@ struct facts {
     bool other_entity;                      /* made by facts_of_entity: journals go out under a key of their own */
     int32_t posting_date, document_date;    /* posting_date: as moved by the period policy */
     int32_t asked_date;                     /* the posting date before that */
+    int32_t local_date;                     /* the entity's, of the event time */
     struct period_choice period;            /* of the posting date; PERIOD_NOT_ASKED: nothing is to be posted */
     struct currency currency, functional;
     bool has_currency;                      /* currency is one of ISO 4217 */

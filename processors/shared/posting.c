@@ -3,6 +3,7 @@
 #include "common/ledger/date.h"
 #include "common/ledger/fx.h"
 #include "common/platform/hash.h"
+#include "common/posting/settlement.h"
 #include "schemas/account.h"
 #include "schemas/code_mapping.h"
 #include "schemas/cost_centre.h"
@@ -94,7 +95,7 @@ static void lines_grow(struct posting *posting) {
     if (posting->count) memcpy(lines, posting->lines, posting->count * sizeof *lines);
     posting->lines = lines;
     posting->capacity = capacity;
-    if (!posting->rules) return;    /* outright: nothing is merged */
+    if (!posting->rules && !posting->merges) return;    /* outright: nothing is merged */
     posting->slot_count = capacity * 2;
     posting->slots = decision_alloc(posting->decision, posting->slot_count * sizeof *posting->slots);
     for (size_t i = 0; i < posting->count; i++) {
@@ -265,6 +266,15 @@ static void rule_line_add(struct posting *posting, const struct rule *rule, cons
     line_merge(posting, to);
 }
 
+/* What the document comes to and is about, for the rules of settlement. Sums that do not fit are refused with the journal. */
+static void document_add(struct posting *posting, const struct posting_line *line) {
+    (void)!decimal_add(posting->gross_e4, line->amounts_e4[RULE_GROSS], &posting->gross_e4);
+    (void)!decimal_add(posting->settled_e4, line->amounts_e4[RULE_SETTLED], &posting->settled_e4);
+    if (!line->category.length) return;
+    posting->categories_differ |= posting->category.length && !slice_equal(posting->category, line->category);
+    posting->category = line->category;
+}
+
 void posting_add(struct posting *posting, const struct posting_line *given) {
     if (!posting->rules) return;
     struct decision *decision = posting->decision;
@@ -279,6 +289,7 @@ void posting_add(struct posting *posting, const struct posting_line *given) {
     functional_fill(posting, rule, &line, functional_e4);
     for (size_t i = 0; i < rule->line_count; i++)
         rule_line_add(posting, rule, &rule->lines[i], &line, dimensions, functional_e4[rule->lines[i].amount]);
+    document_add(posting, &line);
     if (!rule->exchange && (functional_e4[RULE_FX_LOSS] || functional_e4[RULE_FX_GAIN]))
         wait_for_table(decision, REASON_RULE_MISSING, "currency", MASTER_POSTING_RULES, KEY(decision, facts->entity->rule_set), facts->posting_date);
     if (!posting->rule_name.length) posting->rule_name = rule->name;
@@ -290,6 +301,37 @@ void posting_add_outright(struct posting *posting, struct ledger_line line) {
     if (posting->count == posting->capacity) lines_grow(posting);
     posting->merged++;
     posting->lines[posting->count++] = line;
+}
+
+void posting_add_merged(struct posting *posting, struct ledger_line line) { line_merge(posting, line); }
+
+/* ---- batches ---- */
+
+/* What the document comes to: below 0 a refund. */
+static int64_t document_amount(const struct posting *posting) {
+    static const char *const refunds[] = {"credit_note", "credit_note_goods", "rebate", "goods_returned", "payment_returned", "payment_refunded", "advance_returned"};
+    bool refund = posting->takes_back && !posting->followed_refund;
+    for (size_t i = 0; !posting->takes_back && !refund && i < sizeof refunds / sizeof *refunds; i++) refund = slice_equal(posting->step, slice_of(refunds[i]));
+    const int64_t amount_e4 = posting->gross_e4 ? posting->gross_e4 : posting->settled_e4 ? posting->settled_e4 : posting->journal.debit_e4;
+    return refund ? -amount_e4 : amount_e4;
+}
+
+void posting_follow(struct posting *posting, const struct posting_command *sent) {
+    posting->follows = true;
+    posting->batch = sent->batch;
+    posting->followed_refund = sent->batch_amount_e4 < 0;
+}
+
+static void batch_find(struct posting *posting) {
+    struct decision *decision = posting->decision;
+    const struct facts *facts = posting->facts;
+    struct table_row row;
+    if (posting->follows || output_find(decision, SETTLEMENT_ENTRIES) < 0) return;
+    if (!look_up_trusted(decision, MASTER_SETTLEMENT_RULES, KEY(decision, facts->entity->entity), facts->local_date, "entity", &row)) return;
+    const struct settled_document document = {.step = posting->step, .category = posting->categories_differ ? (struct slice){0} : posting->category, .group = facts->group,
+        .programme = posting->programme, .functional_e4 = posting_functional(posting, document_amount(posting))};
+    const struct batch_terms *batch = settlement_pick(row.compiled, &document);
+    if (batch) posting->batch = batch->name;
 }
 
 /* ---- checks ---- */
@@ -375,6 +417,7 @@ void posting_check(struct posting *posting) {
     if (!posting->count || refused(posting->decision)) return;
     journal_build(posting);
     posting->idempotency_key = key_make(posting->decision, facts->entity->entity, posting->document, posting->step, posting->version);
+    if (posting->journal.count) batch_find(posting);
 }
 
 void posting_pair(struct posting *one, struct posting *other) {
@@ -418,9 +461,11 @@ static void lines_fill(struct decision *decision, const struct journal *journal,
     }
 }
 
-/* The journal of another entity than the event's goes out in that entity's order. */
+/* The journal of another entity than the event's goes out in that entity's order, an entry of a batch in the batch's. */
 static struct slice command_send(struct decision *decision, const struct facts *facts, int output, const struct posting_command *command) {
     posted(decision, command->idempotency_key);
+    if (command->batch.length)
+        return emit_keyed(decision, output_find(decision, SETTLEMENT_ENTRIES), (struct slice){0}, command, KEY(decision, command->entity, command->batch));
     if (!facts->other_entity) return emit(decision, output, command->erp, command);
     return emit_keyed(decision, output, command->erp, command, KEY(decision, command->entity, command->partner));
 }
@@ -433,7 +478,8 @@ struct slice posting_emit(struct posting *posting, int output) {
     struct posting_command command = {.idempotency_key = posting->idempotency_key, .erp = posting->erp, .document = posting->document, .number = posting->number,
         .step = posting->step, .version = posting->version,
         .currency = currency_slice(&facts->currency), .functional_currency = currency_slice(&facts->functional), .rate_e10 = posting->rate_e10,
-        .rate_type = !foreign ? (struct slice){0} : facts->rate_e10 ? SLICE("agreed") : SLICE("M"), .has_rate_date = foreign, .rate_date = posting->rate_date,
+        .rate_type = !foreign ? (struct slice){0} : posting->rate_type.length ? posting->rate_type : facts->rate_e10 ? SLICE("agreed") : SLICE("M"),
+        .has_rate_date = foreign && !posting->rate_undated, .rate_date = posting->rate_date,
         .has_tax_date = posting->has_tax_date, .tax_date = posting->tax_date, .has_due_date = posting->has_due_date, .due_date = posting->due_date,
         .has_discount_date = posting->has_discount_date, .discount_date = posting->discount_date,
         .has_value_date = posting->has_value_date, .value_date = posting->value_date,
@@ -446,6 +492,14 @@ struct slice posting_emit(struct posting *posting, int output) {
         command.rule = decision_format(decision, SLICE_FORMAT "/" SLICE_FORMAT "@%s", SLICE_ARGUMENT(posting->rules->name), SLICE_ARGUMENT(posting->rule_name), date);
     }
     lines_fill(decision, &posting->journal, &command);
+    command.entries.items = (struct settled_entry *)(uintptr_t)posting->entries;
+    command.entries.count = posting->entry_count;
+    /* One half of a pair is named by the other, and a summary could not be blocked for one of its documents. */
+    if (posting->batch.length && !posting->counterpart.length && !posting->payment_block) {
+        command.batch = posting->batch;
+        command.has_batch_amount = true;
+        command.batch_amount_e4 = document_amount(posting);
+    }
     return command_send(decision, facts, output, &command);
 }
 
@@ -485,6 +539,7 @@ struct slice posting_reverse_as(struct decision *decision, const struct facts *f
     command.reverses = sent->idempotency_key;
     command.counterpart = counterpart_reversed(decision, sent->counterpart, suffix);
     command.payment_block = false;
+    command.batch_amount_e4 = -sent->batch_amount_e4;
     command.lines.items = decision_alloc(decision, (sent->lines.count + 1) * sizeof *command.lines.items);
     for (size_t i = 0; i < sent->lines.count; i++) {
         command.lines.items[i] = sent->lines.items[i];

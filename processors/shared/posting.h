@@ -10,6 +10,9 @@
  * An intercompany pair is two postings of one decision, the second over facts_of_entity; each balances in itself:
  *
  *     posting_pair(&payers, &bearers);            before both are emitted: each command names the other
+ *
+ * A processor that declares the output SETTLEMENT_ENTRIES, with the event's time, and the table MASTER_SETTLEMENT_RULES has its journals batched where a rule takes them
+ * (docs/settlement.md): the same command goes to that topic. What is kept of it, and how it is reversed, is the same.
  */
 #ifndef KONTOR_SHARED_POSTING_H
 #define KONTOR_SHARED_POSTING_H
@@ -21,6 +24,8 @@
 /* The tables that posting looks up: for the processor's declaration. */
 #define POSTING_TABLES MASTER_LEGAL_ENTITIES, MASTER_SUPPLIERS, MASTER_TOLERANCES, MASTER_PERIODS, MASTER_POSTING_RULES, MASTER_CODE_MAPPINGS, \
     MASTER_ACCOUNTS, MASTER_COST_CENTRES, MASTER_PROJECTS, MASTER_FX_RATES, MASTER_ERP_ROUTES
+
+#define SETTLEMENT_ENTRIES "settlement.entries"
 
 /* An account that rules may name by a word, and the table key that is waited for when it is empty. Without a key the document is held instead. */
 struct posting_account { struct slice account; enum master table; struct slice key; };
@@ -55,6 +60,8 @@ struct posting {
     bool by_item;
     enum rule_amount item_amount;
     bool takes_back;                    /* the same: the sides of the rules' lines are swapped, for a reversal of a part of a journal */
+    bool merges;                        /* the same, of a journal outright: posting_add_merged is used */
+    struct slice programme;             /* the same: the card programme, for the rules of settlement */
     struct ledger_line *lines;
     size_t count, capacity, merged;
     uint32_t *slots;                    /* lines by hash, to merge like with like: position + 1, 0 empty */
@@ -66,10 +73,20 @@ struct posting {
     struct period_choice period;
     struct journal journal;             /* made by posting_check */
     struct slice idempotency_key;       /* ... with the journal */
+    int64_t gross_e4, settled_e4;       /* sums of the lines added */
+    struct slice category;              /* of all lines that have one */
+    bool categories_differ;
+    bool follows, followed_refund;      /* follows: batch is that of what it takes back or replaces, no rule is asked */
+    struct slice batch;                 /* found by posting_check; empty: none */
     /* For the command's head; set by the caller before posting_emit. */
     struct slice number, payment_terms, payment_method, counterpart, reverses, text;
     bool has_tax_date, has_due_date, has_discount_date, has_value_date, payment_block;
     int32_t tax_date, due_date, discount_date, value_date;
+    /* Of a summary; rate_type empty: as it was found. */
+    const struct settled_entry *entries;
+    size_t entry_count;
+    struct slice rate_type;
+    bool rate_undated;
 };
 
 void posting_begin(struct posting *posting, struct decision *decision, const struct facts *facts, struct slice step, struct slice document, int32_t version);
@@ -78,6 +95,10 @@ void posting_begin_outright(struct posting *posting, struct decision *decision, 
 void posting_add(struct posting *posting, const struct posting_line *line);
 /* A line of the journal as it is: not merged; one of 0 is left out, a negative one changes its side. With its place, reasons name the line. */
 void posting_add_outright(struct posting *posting, struct ledger_line line);
+/* The same, added to the like line of its side. */
+void posting_add_merged(struct posting *posting, struct ledger_line line);
+/* The batch of a journal that was sent, for one that takes a part of it back or stands in its place: before posting_check. */
+void posting_follow(struct posting *posting, const struct posting_command *sent);
 void posting_check(struct posting *posting);
 /* Makes each the other's counterpart; both are checked and not emitted yet. One without lines has no journal, then neither has a counterpart. */
 void posting_pair(struct posting *one, struct posting *other);

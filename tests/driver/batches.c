@@ -164,6 +164,31 @@ static void give(struct run *run, struct instance *instance, struct given *given
     undo(run, instance, mark, given->statement);
 }
 
+/* A record that somebody answers for counts among what was given: what became of it is looked at after the case. */
+static struct given *flowed_keep(struct run *run, const struct given *given) {
+    if (run->given_count == run->given_capacity) {
+        run_fail(run, given->statement, "no more records between processors than there is room for", "more");
+        return NULL;
+    }
+    char *origin = arena_alloc(&run->arena, 96);
+    sprintf(origin, "%.60s/%d/%lld", given->topic, (int)given->partition, (long long)given->offset);
+    struct given *kept = &run->given[run->given_count++];
+    *kept = *given;
+    kept->origin = origin;
+    return kept;
+}
+
+static const char *text_keep(struct run *run, struct slice text) { return arena_copy(&run->arena, text.length ? text.data : "", text.length); }
+
+/* Its event id and document are those of its acknowledgment. */
+static void flowed_name(struct run *run, struct given *kept) {
+    const struct stored *stored = outcome_newest(run, kept);
+    if (!stored || !stored->decoded) return;
+    const struct acknowledgment *acknowledgment = stored->decoded;
+    kept->id = text_keep(run, acknowledgment->event_id);
+    kept->document = text_keep(run, acknowledgment->document);
+}
+
 /* What processors have sent to topics that others read reaches those, in the order in which it was sent, until nothing more comes of it. When batches are
  * packed it does so before the sender's batch is committed: the same is to come of it, and the batches stay as large. */
 static void flow(struct run *run, const struct statement *statement) {
@@ -171,9 +196,11 @@ static void flow(struct run *run, const struct statement *statement) {
         const struct stored *stored = run->broker.items[run->flowed];
         if (!stored->processor) continue;
         int64_t now_ms = run->surroundings.now_ms;
-        struct given given = {.statement = statement, .family = -1, .topic = stored->topic, .id = "", .document = "", .partition = stored->partition, .offset = stored->offset,
+        struct given given = {.statement = statement, .family = family_answering(stored->topic), .topic = stored->topic, .id = "", .document = "", .partition = stored->partition, .offset = stored->offset,
                               .time_ms = stored->timestamp_ms ? stored->timestamp_ms : now_ms, .received_ms = now_ms, .key = stored->key, .value = stored->value};
+        struct given *kept = given.family >= 0 && run->instances[given.family].processor ? flowed_keep(run, &given) : NULL;
         for (int i = 0; i < FAMILY_COUNT; i++) give(run, &run->instances[i], &given);
+        if (kept) flowed_name(run, kept);
         if (given.untaken) run_fail(run, statement, "a record that a processor sent taken by those that read it", "it waits");
     }
 }

@@ -15,7 +15,7 @@ struct stored {
     struct record_header *headers;
     size_t header_count;
     const void *decoded;                /* our struct, of what processors send but for dead letters and changelogs */
-    bool claimed;                       /* a journal or payable that an expectation named */
+    bool claimed;                       /* a journal, entry or payable that an expectation named */
     bool bad;                           /* a master record that a table refused */
 };
 
@@ -27,7 +27,7 @@ struct broker {
 };
 
 /* Our schemas, known to everybody: the id is the position + 1. */
-enum { SCHEMA_COUNT = 10 };
+enum { SCHEMA_COUNT = 11 };
 extern const struct codec_type *const broker_schemas[SCHEMA_COUNT];
 uint32_t broker_schema_id(const struct codec_type *type);
 
@@ -45,5 +45,6 @@ struct stored *broker_read(const struct broker *broker, const char *topic, int32
 uint64_t broker_sent(const struct broker *broker, size_t from);
 struct slice stored_header(const struct stored *stored, const char *name);
 bool stored_in(const struct stored *stored, const char *topic);
+static inline bool is_entry(const struct stored *stored) { return stored->decoded && !strcmp(stored->topic, "settlement.entries"); }
 static inline bool is_journal(const struct stored *stored) { return stored->decoded && !strncmp(stored->topic, "posting.commands.", 17); }
 #endif

@@ -158,7 +158,7 @@ static void table_set(json_t *record, const struct codec_type *type, const struc
 
 /* What an event says when the case does not: so that a case tells only what matters in it. */
 static void defaults_set(struct words *words, const char *kind, const char *document, const char *day) {
-    default_set(words->event, "document_date", day);
+    if (record_field(words->type, "document_date")) default_set(words->event, "document_date", day);
     if (has_currency(words)) default_set(words->event, "currency", "EUR");
     const char *amount = json_string_value(json_object_get(words->event, "amount"));
     if (amount && record_field(words->type, "functional")) default_set(words->event, "functional", amount);

@@ -117,12 +117,12 @@ static void lines_expected_print(const struct line_expected *lines, int count, s
     }
 }
 
-/* The oldest journal of the document, and step and entity if given, that no expectation has named yet. */
-static struct stored *journal_find(struct run *run, const char *document, const char *step, const char *entity) {
+/* The oldest journal (or entry of a batch) of the document, and step and entity if given, that no expectation has named yet. */
+static struct stored *journal_find(struct run *run, bool entry, const char *document, const char *step, const char *entity) {
     for (size_t i = 0; i < run->broker.count; i++) {
         struct stored *stored = run->broker.items[i];
         const struct posting_command *command = stored->decoded;
-        if (is_journal(stored) && !stored->claimed && slice_equal(command->document, slice_of(document)) && attribute_is(step, command->step) &&
+        if ((entry ? is_entry(stored) : is_journal(stored)) && !stored->claimed && slice_equal(command->document, slice_of(document)) && attribute_is(step, command->step) &&
             attribute_is(entity, command->entity)) return stored;
     }
     return NULL;
@@ -139,7 +139,7 @@ static const char *step_read(const struct statement *statement, size_t *at) {
 /* Of a journal: any entity's unless the case names one. */
 static const char *entity_of(const struct statement *statement) { return statement_value(statement, "entity", NULL); }
 
-static void expect_journal(struct run *run, const struct statement *statement) {
+static void expect_journal(struct run *run, const struct statement *statement, bool entry) {
     struct line_expected lines[LINES_EXPECTED];
     struct text expected = {.length = 0}, got = {.length = 0};
     size_t at = 3;
@@ -149,8 +149,8 @@ static void expect_journal(struct run *run, const struct statement *statement) {
     int count = lines_read(run, statement, first, lines);
     if (count < 0) return;
     lines_expected_print(lines, count, &expected);
-    struct stored *stored = journal_find(run, statement->words[2], step, entity_of(statement));
-    if (!stored) { run_fail(run, statement, expected.bytes, "no journal"); return; }
+    struct stored *stored = journal_find(run, entry, statement->words[2], step, entity_of(statement));
+    if (!stored) { run_fail(run, statement, expected.bytes, entry ? "no entry" : "no journal"); return; }
     stored->claimed = true;
     const struct posting_command *command = stored->decoded;
     fields_expect(run, statement, at, first, &posting_command_type, command);
@@ -159,14 +159,14 @@ static void expect_journal(struct run *run, const struct statement *statement) {
     run_fail(run, statement, expected.bytes, got.bytes);
 }
 
-static void expect_no_journal(struct run *run, const struct statement *statement) {
+static void expect_no_journal(struct run *run, const struct statement *statement, bool entry) {
     struct text got = {.length = 0};
     size_t at = 4;
     const char *step = step_read(statement, &at);
-    struct stored *stored = journal_find(run, statement->words[3], step, entity_of(statement));
+    struct stored *stored = journal_find(run, entry, statement->words[3], step, entity_of(statement));
     if (!stored) return;
     lines_print(stored->decoded, &got);
-    run_fail(run, statement, "no journal", got.bytes);
+    run_fail(run, statement, entry ? "no entry" : "no journal", got.bytes);
 }
 
 static void expect_balance(struct run *run, const struct statement *statement) {
@@ -254,24 +254,25 @@ static void expect_order(struct run *run, const struct statement *statement) {
 
 static void expect_no(struct run *run, const struct statement *statement) {
     const char *what = statement->words[2];
-    if (strcmp(what, "journal") == 0) expect_no_journal(run, statement);
+    if (strcmp(what, "journal") == 0 || strcmp(what, "entry") == 0) expect_no_journal(run, statement, *what == 'e');
     else if (strcmp(what, "payable") == 0) expect_payable(run, statement, true);
     else if (strcmp(what, "state") == 0 && statement->count == 6) expect_state(run, statement, true);
-    else run_fail(run, statement, "expect no journal DOCUMENT [STEP], no payable DOCUMENT, or no state PROCESSOR STORE KEY", what);
+    else run_fail(run, statement, "expect no journal DOCUMENT [STEP], no entry DOCUMENT [STEP], no payable DOCUMENT, or no state PROCESSOR STORE KEY", what);
 }
 
 void expect(struct run *run, const struct statement *statement) {
     static const struct { const char *word; size_t words; } forms[] = {{"journal", 3}, {"no", 4}, {"outcome", 4}, {"commitment", 5}, {"pre-commitment", 5},
-                                                                       {"waiting", 3}, {"balance", 4}, {"order", 4}, {"waits", 5}, {"payable", 4}, {"state", 5}};
+                                                                       {"waiting", 3}, {"balance", 4}, {"order", 4}, {"waits", 5}, {"payable", 4}, {"state", 5},
+                                                                       {"entry", 3}};
     const char *what = statement->count > 1 ? statement->words[1] : "";
     size_t form = 0;
     while (form < sizeof forms / sizeof *forms && strcmp(forms[form].word, what) != 0) form++;
     if (form == sizeof forms / sizeof *forms || statement->count < forms[form].words) {
-        run_fail(run, statement, "expect [no] journal, [no] payable, [no] state, outcome, commitment, pre-commitment, waiting, balance, order or waits, and of what", what);
+        run_fail(run, statement, "expect [no] journal, [no] entry, [no] payable, [no] state, outcome, commitment, pre-commitment, waiting, balance, order or waits, and of what", what);
         return;
     }
     switch (form) {
-    case 0: expect_journal(run, statement); break;
+    case 0: expect_journal(run, statement, false); break;
     case 1: expect_no(run, statement); break;
     case 2: expect_outcome(run, statement); break;
     case 3: expect_commitment(run, statement, false); break;
@@ -281,6 +282,7 @@ void expect(struct run *run, const struct statement *statement) {
     case 7: expect_order(run, statement); break;
     case 8: expect_waits(run, statement); break;
     case 9: expect_payable(run, statement, false); break;
-    default: expect_state(run, statement, false);
+    case 10: expect_state(run, statement, false); break;
+    default: expect_journal(run, statement, true);
     }
 }

@@ -18,6 +18,7 @@ static const struct family_words words[] = {
               {"refunded", "bank_account", "MAIN"}}},
     {.name = "expense", .partner_field = "employee", .partner = "E1", .item = {{NULL, "date", default_day}}},
     {.name = "journal", .partner_field = "partner", .partner = "P1", .item = {{NULL, "side", "debit"}}},
+    {.name = "settler", .partner_field = "batch", .partner = "CARDS"},
 };
 
 /* What processors follow that another one sends: told outright where that one does not matter. */
@@ -49,6 +50,13 @@ bool families_make(struct error *error) {
 int family_find(const char *name) {
     for (int i = 0; i < FAMILY_COUNT; i++)
         if (strcmp(families[i].processor->name, name) == 0) return i;
+    return -1;
+}
+
+int family_answering(const char *topic) {
+    for (int i = 0; i < FAMILY_COUNT; i++)
+        for (size_t n = 0; n < INPUTS_MAXIMUM && families[i].processor->inputs[n].topic; n++)
+            if (!families[i].processor->inputs[n].follows && strcmp(families[i].processor->inputs[n].topic, topic) == 0) return i;
     return -1;
 }
 

@@ -38,6 +38,8 @@ extern struct family families[FAMILY_COUNT];
 MUST_CHECK bool families_make(struct error *error);
 /* By the word behind `event`; -1: none. */
 int family_find(const char *name);
+/* Who answers for the records of a topic; -1: nobody does. */
+int family_answering(const char *topic);
 /* What is said of the records of a topic that processors follow; the input of one of them. NULL: no such topic. */
 const struct family_words *followed_find(const char *topic, const struct processor_input **input);
 /* Whether it also reads what others answer for. */

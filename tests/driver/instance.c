@@ -289,6 +289,21 @@ bool instance_state(const struct instance *instance, int store, struct slice key
     return true;
 }
 
+static bool count_add(void *context, struct slice key, struct state_value value) {
+    (void)key; (void)value;
+    ++*(size_t *)context;
+    return true;
+}
+
+size_t instance_count(const struct instance *instance, int store) {
+    const char prefix = (char)(STORE_FIRST + store);
+    size_t count = 0;
+    struct error error;
+    for (int32_t p = 0; p < PARTITIONS; p++)
+        if (instance->tasks[p].state) (void)state_scan(instance->tasks[p].state, (struct slice){&prefix, 1}, count_add, &count, &error);
+    return count;
+}
+
 struct task_waiting instance_waiting(const struct instance *instance) {
     struct task_waiting sum = {0};
     for (int32_t p = 0; p < PARTITIONS; p++) {

@@ -49,6 +49,8 @@ MUST_CHECK bool instance_abort(struct instance *instance, struct error *error);
 uint64_t instance_fingerprint(const struct instance *instance);
 /* The record under a key of one of the processor's stores, as it was committed; NULL: none. It lives until the next batch. False: the state cannot be read. */
 MUST_CHECK bool instance_state(const struct instance *instance, int store, struct slice key, const void **record, struct error *error);
+/* How many records a store has. */
+size_t instance_count(const struct instance *instance, int store);
 struct task_waiting instance_waiting(const struct instance *instance);
 
 void folder_delete(const char *path);

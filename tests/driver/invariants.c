@@ -86,6 +86,64 @@ static void event_check(struct run *run, const struct given *given, int outcomes
     if (exceptions_open(run, given, "exceptions.rejected") != (outcome == ACKNOWLEDGED_OUTCOME_REJECTED)) fail(run, "in exceptions.rejected if it is rejected", "otherwise", slice_of(given->origin));
 }
 
+/* ---- batches: what went in is in one summary, or in a part that is not posted ---- */
+
+/* The entry's debits, once for the one summary that lists it. */
+static void summaries_add(struct run *run, const struct posting_command *entry, size_t *posted) {
+    size_t found = 0;
+    int64_t debits_e4 = 0, functional_e4 = 0;
+    for (size_t i = 0; i < entry->lines.count; i++)
+        if (entry->lines.items[i].side == JOURNAL_SIDE_DEBIT) debits_e4 += entry->lines.items[i].amount_e4, functional_e4 += entry->lines.items[i].functional_e4;
+    for (size_t i = 0; i < run->broker.count; i++) {
+        if (!is_journal(run->broker.items[i])) continue;
+        const struct posting_command *summary = run->broker.items[i]->decoded;
+        for (size_t k = 0; k < summary->entries.count; k++) {
+            const struct settled_entry *listed = &summary->entries.items[k];
+            if (!slice_equal(listed->idempotency_key, entry->idempotency_key)) continue;
+            found++;
+            if (listed->amount_e4 != debits_e4 || listed->functional_e4 != functional_e4) fail(run, "an entry in its summary with its debits", "others", entry->idempotency_key);
+        }
+    }
+    if (found > 1) fail(run, "an entry in one summary", "in several", entry->idempotency_key);
+    *posted += found;
+}
+
+static void summary_check(struct run *run, const struct posting_command *summary) {
+    int64_t amount_e4 = 0, functional_e4 = 0;
+    if (!summary->entries.count) return;
+    for (size_t i = 0; i < summary->lines.count; i++)
+        if (summary->lines.items[i].side == JOURNAL_SIDE_DEBIT) amount_e4 += summary->lines.items[i].amount_e4, functional_e4 += summary->lines.items[i].functional_e4;
+    for (size_t i = 0; i < summary->entries.count; i++) amount_e4 -= summary->entries.items[i].amount_e4, functional_e4 -= summary->entries.items[i].functional_e4;
+    if (amount_e4 || functional_e4) fail(run, "entries that add up to their summary", "otherwise", summary->idempotency_key);
+}
+
+static int entries_store(const struct processor *processor) {
+    int store = 0;
+    while (processor->stores[store].name && strcmp(processor->stores[store].name, "entries") != 0) store++;
+    return store;
+}
+
+static void batches_check(struct run *run) {
+    const int family = family_answering("settlement.entries");
+    size_t accepted = 0, posted = 0;
+    char expected[200], got[200];
+    for (size_t i = 0; i < run->broker.count; i++)
+        if (is_journal(run->broker.items[i])) summary_check(run, run->broker.items[i]->decoded);
+    for (size_t i = 0; i < run->given_count; i++) {
+        const struct given *given = &run->given[i];
+        if (strcmp(given->topic, "settlement.entries") != 0) continue;
+        const struct stored *stored = outcome_newest(run, given), *entry = broker_read(&run->broker, given->topic, given->partition, given->offset);
+        if (!stored || !stored->decoded || ((const struct acknowledgment *)stored->decoded)->outcome != ACKNOWLEDGED_OUTCOME_ACCEPTED) continue;
+        accepted++;
+        if (entry && entry->decoded) summaries_add(run, entry->decoded, &posted);
+    }
+    const size_t open = family >= 0 && run->instances[family].processor ? instance_count(&run->instances[family], entries_store(families[family].processor)) : 0;
+    if (accepted == posted + open) return;
+    snprintf(expected, sizeof expected, "%zu entries accepted, each in a summary or waiting for it", accepted);
+    snprintf(got, sizeof got, "%zu in summaries, %zu waiting", posted, open);
+    run_fail(run, &whole_case, expected, got);
+}
+
 static void waiting_check(struct run *run, int family) {
     struct task_waiting waiting = instance_waiting(&run->instances[family]);
     uint64_t parked = 0, held = 0;
@@ -115,6 +173,7 @@ void invariants_check(struct run *run) {
     for (size_t i = 0; i < sizeof outcomes / sizeof *outcomes; i++) sum += outcomes[i];
     snprintf(got, sizeof got, "%zu events, %d outcomes", run->given_count, sum);
     if ((size_t)sum != run->given_count) run_fail(run, &whole_case, "as many outcomes as events", got);
+    batches_check(run);
     for (int i = 0; i < FAMILY_COUNT; i++)
         if (!family_follows(&families[i])) waiting_check(run, i);   /* what follows waits too, and nobody is told */
 }

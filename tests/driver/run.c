@@ -7,7 +7,7 @@
 
 #include "tests/driver/records.h"
 
-enum { ARENA_BLOCK = 1 << 20, FOLDER_ROOM = 400 };
+enum { ARENA_BLOCK = 1 << 20, FOLDER_ROOM = 400, FLOWED_ROOM = 4000 /* records of processors that another one answers for */ };
 
 /* Each line of the text under the first. */
 static void lines_indent(const char *label, const char *text) {
@@ -149,10 +149,19 @@ static bool folder_make(struct run *run, struct error *error) {
     return true;
 }
 
+/* Whether the case has rules by which journals are settled, and the processor does that. */
+static bool family_settles(const struct statement *statement, const struct family *family) {
+    if (statement->count < 2 || strcmp(statement->words[0], "master") != 0 || strcmp(statement->words[1], "settlement-rules") != 0) return false;
+    for (int k = 0; k < INPUTS_MAXIMUM && family->processor->inputs[k].topic; k++)
+        if (strcmp(family->processor->inputs[k].topic, "settlement.entries") == 0) return true;
+    return false;
+}
+
 /* Whether the processor has a part in the case: its events or records that it follows are told, its state is looked at, or it follows what another answers for. */
 static bool family_takes_part(const struct script *script, const struct family *family) {
     for (size_t i = 0; i < script->count; i++) {
         const struct statement *statement = &script->items[i];
+        if (family_settles(statement, family)) return true;
         size_t at = strcmp(statement->words[0], "expect") == 0 && statement->count > 2 && strcmp(statement->words[1], "state") == 0 ? 2 : 1;
         if (statement->count <= at || (at == 1 && strcmp(statement->words[0], "event") != 0 && strcmp(statement->words[0], "raw") != 0)) continue;
         const int named = family_find(statement->words[at]);
@@ -186,7 +195,8 @@ int run_file(const char *path, enum mode mode, uint64_t *outputs, uint64_t *trie
     run->rules = json_object();
     arena_init(&run->arena, ARENA_BLOCK, (size_t)1 << 32);
     bool ok = families_make(&error) && script_read(&run->arena, path, false, &run->script, &error) && broker_open(&run->broker, &error) && folder_make(run, &error);
-    run->given = ok ? calloc(run->script.count + 1, sizeof *run->given) : NULL;
+    run->given_capacity = run->script.count + FLOWED_ROOM;
+    run->given = ok ? calloc(run->given_capacity, sizeof *run->given) : NULL;
     if (ok && run->given && world_make(run, &first, &error)) {
         for (size_t i = first; i < run->script.count; i++) run_statement(run, &run->script.items[i]);
         if (mode == MODE_PACKED && run->script.count) batch_flush(run, &run->script.items[run->script.count - 1]);

@@ -39,7 +39,7 @@ struct run {
     struct surroundings surroundings;
     struct instance instances[FAMILY_COUNT];    /* processor NULL: the case says nothing of its events, and it does not run */
     struct given *given;
-    size_t given_count;
+    size_t given_count, given_capacity;
     int64_t clock_ms;
     json_t *rules;                  /* sets in the making */
     size_t flowed;                  /* records of the broker up to here were given to the processors that read them */

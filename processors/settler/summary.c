@@ -1,0 +1,98 @@
+/* summary: a part of a window as one journal. */
+#include "processors/settler/settler.h"
+
+/* A part in the making. */
+struct summary {
+    struct decision *decision;
+    const struct window_id *id;
+    const struct settlement_window *window;
+    const struct settlement_part *part;
+    int32_t number;
+    struct facts facts;
+    struct posting posting;
+    struct settled_entry *entries;
+};
+
+/* That of all its entries, or the average. */
+static int64_t rate_of(const struct settlement_part *part) {
+    int64_t average_e10;
+    if (!part->rates_differ || part->debits_e4 <= 0 || part->functional_debits_e4 <= 0) return part->rate_e10;
+    const bool fits = decimal_divide(part->functional_debits_e4, MONEY_SCALE, part->debits_e4, MONEY_SCALE, 10, DECIMAL_HALF_UP, &average_e10);
+    return fits && average_e10 > 0 ? average_e10 : part->rate_e10;
+}
+
+static void facts_fill(struct summary *summary) {
+    const struct settlement_part *part = summary->part;
+    const struct facts_given given = {.has_posting_date = true, .posting_date = part->posting_date, .document_date = summary->window->last_day,
+        .currency = summary->id->currency, .ledger = part->ledger, .rate_e10 = rate_of(part), .partner = PARTNER_NONE, .has_amounts = true, .posts = true};
+    facts_establish(summary->decision, given, &summary->facts);
+}
+
+static void entry_add(struct summary *summary, const struct settlement_entry *entry, size_t place) {
+    summary->entries[place] = (struct settled_entry){entry->idempotency_key, entry->debits_e4, entry->functional_debits_e4};
+    for (size_t i = 0; i < entry->lines.count; i++) {
+        const struct entry_line *from = &entry->lines.items[i];
+        posting_add_merged(&summary->posting, (struct ledger_line){.account = from->account, .side = from->credit ? LEDGER_CREDIT : LEDGER_DEBIT, .amount_e4 = from->amount_e4,
+            .functional_e4 = from->functional_e4, .cost_centre = from->cost_centre, .project = from->project, .tax_code = from->tax_code, .partner = from->partner});
+    }
+}
+
+/* False: one of its entries is gone, which nothing here does: a defect that a person must see. */
+static bool entries_add(struct summary *summary) {
+    struct decision *decision = summary->decision;
+    summary->entries = decision_alloc(decision, ((size_t)summary->part->entries + 1) * sizeof *summary->entries);
+    for (int32_t i = 1; i <= summary->part->entries; i++) {
+        const struct settlement_entry *entry = state_find(decision, STORE_ENTRIES, entry_key(decision, summary->id, summary->number, i));
+        if (!entry) {
+            report_as(decision, CLASS_HELD, REASON_ORIGINAL_UNKNOWN, "number", "entry %d of the part is gone from the state", (int)i);
+            return false;
+        }
+        entry_add(summary, entry, (size_t)i - 1);
+    }
+    return true;
+}
+
+static struct slice text_of(const struct summary *summary) {
+    const struct settlement_part *part = summary->part;
+    char payments[DECIMAL_TEXT_SIZE], refunds[DECIMAL_TEXT_SIZE];
+    decimal_print(part->payments_amount_e4, MONEY_SCALE, 2, payments);
+    decimal_print(part->refunds_amount_e4, MONEY_SCALE, 2, refunds);
+    return decision_format(summary->decision, SLICE_FORMAT ", part %d: %d payments %s, %d refunds %s", SLICE_ARGUMENT(summary->id->name), (int)summary->number,
+                           (int)part->payments, payments, (int)part->refunds, refunds);
+}
+
+static void posting_fill(struct summary *summary) {
+    const struct settlement_part *part = summary->part;
+    struct posting *posting = &summary->posting;
+    posting_begin_outright(posting, summary->decision, &summary->facts, SLICE("settlement"), summary->id->name, summary->number);
+    posting->merges = true;
+    posting->text = text_of(summary);
+    posting->number = summary->id->name;
+    posting->has_tax_date = part->has_tax_date;
+    posting->tax_date = part->tax_date;
+    posting->rate_type = part->rates_differ ? SLICE("average") : part->rate_type;
+    posting->rate_undated = part->rates_differ || !part->has_rate_date;
+    posting->rate_date = part->rate_date;
+}
+
+void part_decide_due(struct decision *decision, const struct settlement_event *event, const struct window_id *id) {
+    struct summary summary = {.decision = decision, .id = id, .number = event->number, .window = state_find(decision, STORE_WINDOWS, id->key),
+                              .part = state_find(decision, STORE_PARTS, part_key(decision, id, event->number))};
+    if (!summary.window || !summary.part || summary.part->posted || event->number > summary.window->parts_sent) {
+        report(decision, REASON_NO_EFFECT, "number", "");
+        return;
+    }
+    facts_fill(&summary);
+    posting_fill(&summary);
+    if (!entries_add(&summary)) return;
+    posting_check(&summary.posting);
+    if (refused(decision)) return;
+    /* effects */
+    summary.posting.entries = summary.entries;
+    summary.posting.entry_count = (size_t)summary.part->entries;
+    (void)posting_emit(&summary.posting, OUTPUT_COMMANDS);
+    for (int32_t i = 1; i <= summary.part->entries; i++) state_remove(decision, STORE_ENTRIES, entry_key(decision, id, event->number, i));
+    struct settlement_part posted_part = *summary.part;
+    posted_part.posted = true;
+    state_put(decision, STORE_PARTS, part_key(decision, id, event->number), &posted_part);
+}
