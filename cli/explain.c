@@ -18,7 +18,7 @@ struct explaining {
     struct values *values;
     struct arena arena;
     struct buffer json;
-    struct topic_names journal_topics;
+    struct topic_names journal_topics, entry_topics;    /* entry_topics: settlement.entries, where there is one */
     const char *wanted;             /* the journal looked for */
     int64_t searched;
     int64_t offset_wanted, offset_last;     /* of a single record; of the newest version that counts */
@@ -67,14 +67,47 @@ static enum scan_step take_journal(void *context, const struct kafka_record *rec
     return SCAN_ENOUGH;
 }
 
-/* *journal NULL: there is none of that key. */
+/* The journal that lists what is wanted among its entries. */
+static enum scan_step take_summary(void *context, const struct kafka_record *record, struct error *error) {
+    struct explaining *explaining = context;
+    struct posting_command journal;
+    struct error why;
+    arena_reset(&explaining->arena);
+    enum values_result result = values_decode(explaining->values, record->value, &posting_command_type, &explaining->arena, &journal, &why);
+    if (result == VALUES_FAILED) {
+        error_set(error, "%s", why.text);
+        return SCAN_FAILED;
+    }
+    for (size_t i = 0; result == VALUES_OK && i < journal.entries.count; i++)
+        if (slice_equal(journal.entries.items[i].idempotency_key, slice_of(explaining->wanted)))
+            return to_json(explaining, record, &explaining->found, error) ? SCAN_ENOUGH : SCAN_FAILED;
+    return SCAN_MORE;
+}
+
+static void add_topics(struct scan *scan, const struct topic_names *names) {
+    for (size_t i = 0; i < names->count && scan->topic_count < SCAN_TOPICS_MAXIMUM; i++) scan->topics[scan->topic_count++] = names->names[i];
+}
+
+/* *journal NULL: there is none of that key, among those of batches either. */
 static bool find_journal(struct explaining *explaining, const char *key, json_t **journal, struct error *error) {
-    struct scan scan = {.partition = SCAN_ALL_PARTITIONS, .from_offset = SCAN_FROM_BEGINNING, .topic_count = explaining->journal_topics.count};
-    for (size_t i = 0; i < scan.topic_count; i++) scan.topics[i] = explaining->journal_topics.names[i];
+    struct scan scan = {.partition = SCAN_ALL_PARTITIONS, .from_offset = SCAN_FROM_BEGINNING};
+    add_topics(&scan, &explaining->journal_topics);
+    add_topics(&scan, &explaining->entry_topics);
     explaining->wanted = key;
     explaining->found = NULL;
     if (!run(explaining, &scan, take_journal, error)) return false;
     *journal = explaining->found;
+    return true;
+}
+
+/* *summary NULL: the entry is not posted yet. */
+static bool find_summary(struct explaining *explaining, const char *key, json_t **summary, struct error *error) {
+    struct scan scan = {.partition = SCAN_ALL_PARTITIONS, .from_offset = SCAN_FROM_BEGINNING};
+    add_topics(&scan, &explaining->journal_topics);
+    explaining->wanted = key;
+    explaining->found = NULL;
+    if (!run(explaining, &scan, take_summary, error)) return false;
+    *summary = explaining->found;
     return true;
 }
 
@@ -117,6 +150,8 @@ static bool read_table(struct explaining *explaining, const char *topic, int64_t
 }
 
 /* ---- putting together ---- */
+
+static bool is_summary(const json_t *journal) { return json_array_size(json_object_get(journal, "entries")) > 0; }
 
 static int64_t offset_of_table(const json_t *journal, const char *table) {
     size_t i;
@@ -185,7 +220,19 @@ static bool add_event(struct explaining *explaining, const json_t *journal, json
     return true;
 }
 
-/* {"journal", "reversed", "event", "master"} */
+/* An entry of a batch is posted by its summary, which has its lines from its entries and not from rules. */
+static bool add_batch(struct explaining *explaining, const json_t *journal, json_t *all, struct error *error) {
+    json_t *summary = NULL;
+    if (!*show_text(journal, "batch")) return true;
+    if (!find_summary(explaining, show_text(journal, "idempotency_key"), &summary, error)) return false;
+    json_object_set_new(all, "summary", summary ? json_pack("{s:O, s:O, s:O, s:O}", "idempotency_key", json_object_get(summary, "idempotency_key"), "posting_date",
+                                                            json_object_get(summary, "posting_date"), "period", json_object_get(summary, "period"), "erp",
+                                                            json_object_get(summary, "erp")) : json_null());
+    json_decref(summary);
+    return true;
+}
+
+/* {"journal", "summary", "reversed", "event", "master"} */
 static bool explain(struct explaining *explaining, const char *key, json_t *all, struct error *error) {
     json_t *journal = NULL, *reversed = NULL;
     char rounding_account[128], count[AMOUNT_TEXT_SIZE];
@@ -201,11 +248,35 @@ static bool explain(struct explaining *explaining, const char *key, json_t *all,
     const json_t *ruled = reversed ? reversed : journal;
     if (!*show_text(journal, "rule")) json_object_set(journal, "rule", json_object_get(ruled, "rule"));
     if (!json_array_size(json_object_get(journal, "master_offsets"))) json_object_set(journal, "master_offsets", json_object_get(ruled, "master_offsets"));
-    return add_event(explaining, journal, all, error) && add_master(explaining, journal, all, rounding_account, sizeof rounding_account, error) &&
-           explain_rules(explaining, journal, reversed, rounding_account, error);
+    return add_batch(explaining, journal, all, error) && add_event(explaining, journal, all, error) &&
+           add_master(explaining, journal, all, rounding_account, sizeof rounding_account, error) &&
+           (is_summary(journal) || explain_rules(explaining, journal, reversed, rounding_account, error));
 }
 
 /* ---- showing ---- */
+
+static void print_entries(const json_t *journal, FILE *out) {
+    size_t i;
+    json_t *entry;
+    char amount[AMOUNT_TEXT_SIZE];
+    const json_t *entries = json_object_get(journal, "entries");
+    const bool foreign = strcmp(show_text(journal, "currency"), show_text(journal, "functional_currency")) != 0;
+    fprintf(out, "\n%zu entr%s, with their debits\n", json_array_size(entries), json_array_size(entries) == 1 ? "y" : "ies");
+    json_array_foreach(entries, i, entry) {
+        fprintf(out, "  %12s %s", show_amount(entry, "amount", amount), show_text(journal, "currency"));
+        if (foreign) fprintf(out, "  = %s %s", show_amount(entry, "functional", amount), show_text(journal, "functional_currency"));
+        fprintf(out, "  %s\n", show_text(entry, "idempotency_key"));
+    }
+}
+
+static void print_batch(const json_t *all, FILE *out) {
+    const json_t *journal = json_object_get(all, "journal"), *summary = json_object_get(all, "summary");
+    if (!*show_text(journal, "batch")) return;
+    fprintf(out, "  entry of batch %s: ", show_text(journal, "batch"));
+    if (json_is_object(summary))
+        fprintf(out, "posted by %s on %s, period %s\n", show_text(summary, "idempotency_key"), show_text(summary, "posting_date"), show_text(summary, "period"));
+    else fprintf(out, "not posted yet: its window is open, or its part waits\n");
+}
 
 static void print_made_by(const json_t *line, FILE *out) {
     size_t i;
@@ -226,12 +297,14 @@ static void print_explanation(const json_t *all, FILE *out) {
     json_t *line, *record;
     fprintf(out, "%s\n  %s, posted on %s, period %s, ledger %s, to %s\n  rule %s\n", show_text(journal, "idempotency_key"), show_text(journal, "step"),
             show_text(journal, "posting_date"), show_text(journal, "period"), show_text(journal, "ledger"), show_text(journal, "erp"), show_text(journal, "rule"));
+    print_batch(all, out);
     if (*show_text(journal, "reverses")) fprintf(out, "  reverses %s: its lines with the sides swapped\n", show_text(journal, "reverses"));
     if (strcmp(show_text(journal, "currency"), show_text(journal, "functional_currency")) != 0)
         fprintf(out, "  rate %s %s per %s  %s  of %s\n", show_text(journal, "rate"), show_text(journal, "functional_currency"), show_text(journal, "currency"),
                 show_text(journal, "rate_type"), show_text(journal, "rate_date"));
     fputc('\n', out);
-    show_journal_lines(journal, "  ", print_made_by, out);
+    show_journal_lines(journal, "  ", is_summary(journal) ? NULL : print_made_by, out);
+    if (is_summary(journal)) print_entries(journal, out);
     fprintf(out, "\nevent %s  %s of %s, from %s, %s\n", show_text(journal, "event_id"), show_text(event, "kind"), show_text(journal, "document"),
             show_text(journal, "source"), show_text(journal, "origin"));
     if (!json_is_object(event)) fprintf(out, "  it is no longer there, or cannot be read\n");
@@ -256,12 +329,14 @@ static enum exit_status explain_run(const struct invocation *invocation) {
     arena_init(&explaining.arena, 1 << 16, VALUE_MEMORY);
     bool ok = all && connection_open(&explaining.connection, invocation, &error) && values_open(&explaining.values, &explaining.connection, &error) &&
               connection_topics(&explaining.connection, "posting.commands.", &explaining.journal_topics, &error) &&
+              connection_topics(&explaining.connection, "settlement.entries", &explaining.entry_topics, &error) &&
               explain(&explaining, invocation->words[0], all, &error);
     if (ok && invocation->format == FORMAT_JSON) ok = (json_dumpf(all, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF) || error_set(&error, "out of memory");
     else if (ok) print_explanation(all, stdout);
     json_decref(all);
     values_close(explaining.values);
     topic_names_free(&explaining.journal_topics);
+    topic_names_free(&explaining.entry_topics);
     connection_close(&explaining.connection);
     arena_free(&explaining.arena);
     buffer_free(&explaining.json);
@@ -273,7 +348,8 @@ const struct command explain_command = {
     .summary = "why a journal was posted to these accounts",
     .usage = "JOURNAL",
     .description = "JOURNAL is the idempotency key <entity>/<document>/<step>/<version>. Shows each line with the lines of the posting rules that made\n"
-                   "it (lines of the same account are merged), the event it comes from, and the master records by their offsets.",
+                   "it (lines of the same account are merged), the event it comes from, and the master records by their offsets. Of a summary of a batch:\n"
+                   "the journals in it; of one of those: the summary that posts it.",
     .words_minimum = 1,
     .words_maximum = 1,
     .default_format = "table",

@@ -15,6 +15,7 @@
 #include "schemas/payment_event.h"
 #include "schemas/posting_command.h"
 #include "schemas/procurement_event.h"
+#include "schemas/settlement_event.h"
 
 enum { COLUMNS = 9, LIST_BYTES_MAXIMUM = 1 << 20 };
 enum { NAME, KEY, PARTITIONS, CLEANUP, RETENTION_MS, SETTINGS, SCHEMA, WRITES, READS };
@@ -26,7 +27,7 @@ __asm__(".section .rodata\n.global topics_tsv\ntopics_tsv:\n.incbin \"" TOPICS_T
 static const struct { const char *name; const struct codec_type *type; } schemas[] = {
     {"procurement-event", &procurement_event_type}, {"invoice-event", &invoice_event_type}, {"payable", &payable_type},
     {"payment-event", &payment_event_type}, {"expense-event", &expense_event_type}, {"journal-event", &journal_event_type},
-    {"posting-command", &posting_command_type},
+    {"settlement-event", &settlement_event_type}, {"posting-command", &posting_command_type},
     {"acknowledgment", &acknowledgment_type},       {"exception", &exception_record_type},    {"commitment", &commitment_type},
 };
 

@@ -25,7 +25,7 @@ struct finding {
     struct buffer json;
     struct scan scan;
     struct event_type types[SCAN_TOPICS_MAXIMUM];   /* by topic of the scan; type NULL: not an event */
-    struct intern keys, documents;                  /* Kafka keys; document_name */
+    struct intern keys, documents, origins;         /* Kafka keys; document_name; of the events found */
     int32_t partition;                              /* of all matches; SCAN_ALL_PARTITIONS when they differ */
     bool matched_any;
     int64_t searched;
@@ -135,6 +135,13 @@ static bool value_json(struct finding *finding, const struct kafka_record *recor
     return error_set(error, "%s", why.text);
 }
 
+static bool event_origin_add(struct finding *finding, const struct kafka_record *record, struct error *error) {
+    char origin[512];
+    uint32_t number;
+    snprintf(origin, sizeof origin, "%s/%" PRId32 "/%" PRId64, record->topic, record->partition, record->offset);
+    return intern_add(&finding->origins, slice_of(origin), &number, NULL) || error_set(error, "out of memory");
+}
+
 /* Second reading, events: those of the documents, and those that name what is wanted. */
 static bool take_event(struct finding *finding, const struct kafka_record *record, struct error *error) {
     const struct event_type *type = &finding->types[record->topic_index];
@@ -147,14 +154,14 @@ static bool take_event(struct finding *finding, const struct kafka_record *recor
                         intern_has(&finding->documents, document_name(name, record->topic, record->key, text_of(event, type->fields[FIELD_DOCUMENT])));
     if (!wanted) return true;
     json_t *json = record_json(record), *value = NULL;
-    bool ok = !event || value_json(finding, record, &value, error);
+    bool ok = event_origin_add(finding, record, error) && (!event || value_json(finding, record, &value, error));
     json_object_set_new(json, "value", value ? value : json_null());
     if (!event) json_object_set_new(json, "unreadable", json_string(why.text));
     json_array_append_new(finding->events, json);
     return ok;
 }
 
-/* Second reading, outputs: all of the keys; what belongs to none of the events is left out later. */
+/* Second reading, outputs of the keys: those that belong to one of the events. A batch's key has those of many documents. */
 static bool take_output(struct finding *finding, const struct kafka_record *record, struct error *error) {
     json_t *json, *value;
     if (strncmp(record->topic, "dlq.", 4) == 0) {
@@ -167,6 +174,10 @@ static bool take_output(struct finding *finding, const struct kafka_record *reco
         return false;
     }
     if (!value) return true;
+    if (!intern_has(&finding->origins, slice_of(show_text(value, "origin")))) {
+        json_decref(value);
+        return true;
+    }
     json = record_json(record);
     json_object_del(value, "value"); /* an exception's copy of the event */
     json_object_update_missing(value, json);
@@ -315,11 +326,13 @@ bool trace_find(const struct connection *connection, const struct topic_list *li
     arena_init(&finding->arena, 1 << 16, VALUE_MEMORY);
     intern_init(&finding->keys);
     intern_init(&finding->documents);
+    intern_init(&finding->origins);
     bool ok = values_open(&finding->values, connection, error) && find(finding, connection, found, error);
     *searched = finding->searched;
     values_close(finding->values);
     intern_free(&finding->keys);
     intern_free(&finding->documents);
+    intern_free(&finding->origins);
     arena_free(&finding->arena);
     buffer_free(&finding->json);
     json_decref(finding->events);

@@ -4,8 +4,13 @@
 #include "cli/show.h"
 #include "cli/trace.h"
 
+/* An entry of a batch is a journal, any other event has lines of its own kind. */
 static void print_event_lines(const json_t *value, FILE *out) {
     enum { LINES_SHOWN = 20 };
+    if (*show_text(value, "batch") && *show_text(value, "idempotency_key")) {
+        show_journal_lines(value, "  │ ", NULL, out);
+        return;
+    }
     size_t i;
     json_t *line;
     const json_t *lines = json_object_get(value, "lines");
@@ -79,11 +84,12 @@ static void print_event(const json_t *event, FILE *out) {
     char amount[AMOUNT_TEXT_SIZE];
     size_t left = 0, i;
     json_t *record;
-    fprintf(out, "%s  %s", show_text(event, "time"), show_text(event, "unreadable")[0] ? "unreadable" : show_text(value, "kind"));
+    fprintf(out, "%s  %s", show_text(event, "time"), show_text(event, "unreadable")[0] ? "unreadable" : *show_text(value, "kind") ? show_text(value, "kind") : "entry");
     show_if(out, "", show_text(value, "document"));
     show_if(out, "number", show_text(value, "number"));
     if (strcmp(show_text(value, "order"), show_text(value, "document")) != 0) show_if(out, "order", show_text(value, "order"));
     show_if(out, "takes back", show_text(value, "reverses"));
+    show_if(out, "batch", show_text(value, "batch"));
     if (*show_text(value, "total")) fprintf(out, "  total %s %s", show_amount(value, "total", amount), show_text(value, "currency"));
     fprintf(out, "\n  │ event %s from %s, %s/%d/%lld", show_text(value, "event_id"), show_text(value, "source"), show_text(event, "topic"),
             (int)json_integer_value(json_object_get(event, "partition")), (long long)json_integer_value(json_object_get(event, "offset")));
