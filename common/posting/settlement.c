@@ -114,9 +114,9 @@ static bool taking_compile(struct batch_rules *rules, const struct settlement_ru
     return keep(rules, from->step, &taking->step, error);
 }
 
-/* Whether a document could match both with neither more specific. */
+/* Whether a document could match both with neither more specific, and it makes a difference. */
 static bool tie(const struct taking *a, const struct taking *b) {
-    if (a->specificity != b->specificity || !slice_equal(a->step, b->step)) return false;
+    if (a->batch == b->batch || a->specificity != b->specificity || !slice_equal(a->step, b->step)) return false;
     for (int i = 0; i < CONDITIONS; i++)
         if (a->conditions[i].data && b->conditions[i].data && !slice_equal(a->conditions[i], b->conditions[i])) return false;
     return true;

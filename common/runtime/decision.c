@@ -224,6 +224,12 @@ void hold_until_table(struct decision *decision, enum reason reason, const char 
     decision->held_until = true;
 }
 
+void retry_held_at_state(struct decision *decision, int store, struct slice key) {
+    if (decision->heaviest != CLASS_HELD) return;
+    decision_report_missing(decision, (struct parked_missing){.table = -1, .store = store, .key = key});
+    decision->held_until = true;
+}
+
 void wait_limits(struct decision *decision, int64_t for_tables_ms, int64_t for_state_ms) {
     decision->table_limit_ms = for_tables_ms;
     decision->state_limit_ms = for_state_ms;

@@ -86,6 +86,7 @@ void part_decide_due(struct decision *decision, const struct settlement_event *e
     posting_fill(&summary);
     if (!entries_add(&summary)) return;
     posting_check(&summary.posting);
+    retry_held_at_state(decision, STORE_WINDOWS, id->key);
     if (refused(decision)) return;
     /* effects */
     summary.posting.entries = summary.entries;

@@ -174,11 +174,19 @@ void window_decide_reopened(struct decision *decision, const struct settlement_e
     window_await(decision, id, &window, window_due_at(&calendar, next.ends_ms));
 }
 
+static bool parts_are_posted(struct decision *decision, const struct window_id *id, int32_t parts) {
+    for (int32_t i = 1; i <= parts; i++) {
+        const struct settlement_part *part = state_find(decision, STORE_PARTS, part_key(decision, id, i));
+        if (part && !part->posted) return false;
+    }
+    return true;
+}
+
 void window_decide_released(struct decision *decision, const struct settlement_event *event, const struct window_id *id) {
     struct calendar calendar;
     const struct settlement_window *before = decided_require(decision, event, id, &calendar);
     if (!before || refused(decision)) return;
-    if (before->status == WINDOW_STATUS_SETTLED) {
+    if (before->status == WINDOW_STATUS_SETTLED && parts_are_posted(decision, id, before->parts)) {
         report(decision, REASON_NO_EFFECT, "document", "it is posted already");
         return;
     }

@@ -181,7 +181,7 @@ static struct given *flowed_keep(struct run *run, const struct given *given) {
 static const char *text_keep(struct run *run, struct slice text) { return arena_copy(&run->arena, text.length ? text.data : "", text.length); }
 
 /* Its event id and document are those of its acknowledgment. */
-static void flowed_name(struct run *run, struct given *kept) {
+void batch_name(struct run *run, struct given *kept) {
     const struct stored *stored = outcome_newest(run, kept);
     if (!stored || !stored->decoded) return;
     const struct acknowledgment *acknowledgment = stored->decoded;
@@ -200,7 +200,7 @@ static void flow(struct run *run, const struct statement *statement) {
                               .time_ms = stored->timestamp_ms ? stored->timestamp_ms : now_ms, .received_ms = now_ms, .key = stored->key, .value = stored->value};
         struct given *kept = given.family >= 0 && run->instances[given.family].processor ? flowed_keep(run, &given) : NULL;
         for (int i = 0; i < FAMILY_COUNT; i++) give(run, &run->instances[i], &given);
-        if (kept) flowed_name(run, kept);
+        if (kept) batch_name(run, kept);
         if (given.untaken) run_fail(run, statement, "a record that a processor sent taken by those that read it", "it waits");
     }
 }

@@ -180,7 +180,7 @@ static bool words_begin(struct words *words, const struct statement *statement, 
     const char *kind = statement->words[2], *document = statement->words[3];
     bool order_itself = words->said->order_named && begins(kind, "order_");
     words->order = order_itself ? document : *at < arrow && !strchr(statement->words[*at], '=') ? statement->words[(*at)++] : "";
-    json_object_set_new(words->event, "kind", json_string(kind));
+    json_object_set_new(words->event, record_field(words->type, "kind") ? "kind" : "step", json_string(kind));
     json_object_set_new(words->event, "document", json_string(document));
     for (uint32_t i = 0; i < words->type->field_count; i++)
         if (is_items(&words->type->fields[i])) json_object_set_new(words->event, words->type->fields[i].name, json_array());
@@ -204,7 +204,7 @@ static bool event_words(struct run *run, const struct statement *statement, stru
     if (!record_place(run, statement, key_make(run, entity, partner), given, error)) return false;
     given->document = statement->words[3];
     defaults_set(words, statement->words[2], given->document, date_text(&run->arena, given->time_ms));
-    const char *given_id = json_string_value(json_object_get(words->event, "event_id"));
+    const char *given_id = json_string_value(json_object_get(words->event, record_field(words->type, "idempotency_key") ? "idempotency_key" : "event_id"));
     given->id = arena_copy(&run->arena, given_id, strlen(given_id));
     return true;
 }
@@ -229,7 +229,7 @@ bool followed_is(const struct statement *statement) { return statement->count > 
 bool followed_build(struct run *run, const struct statement *statement, struct given *given, struct error *error) {
     const struct processor_input *input = NULL;
     const struct family_words *said = followed_find(statement->words[1], &input);
-    given->family = -1;
+    given->family = family_answering(input->topic);
     given->topic = input->topic;
     return record_build(run, statement, said, input, given, error);
 }

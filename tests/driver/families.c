@@ -21,8 +21,12 @@ static const struct family_words words[] = {
     {.name = "settler", .partner_field = "batch", .partner = "CARDS"},
 };
 
-/* What processors follow that another one sends: told outright where that one does not matter. */
+/* What processors read that another one sends: told outright where that one does not matter. */
 static const struct family_words followed[] = {
+    {.name = "settlement.entries", .partner_field = "batch", .partner = "CARDS",
+     .head = {{NULL, "idempotency_key", default_document}, {NULL, "posting_date", default_day}, {NULL, "period", "2026-03"}, {NULL, "functional_currency", "EUR"},
+              {NULL, "rate", "1"}, {NULL, "origin", "expense.events/0/0"}, {NULL, "ledger", "GL"}, {NULL, "currency", "EUR"},
+              {NULL, "erp", "tryton"}, {NULL, "partner", "P1"}, {NULL, "rule", "-"}, {NULL, "occurred_at", "2026-03-05T09:00:00Z"}}},
     {.name = "payables", .partner_field = "supplier", .partner = "S1",
      .head = {{NULL, "version", "1"}, {NULL, "cause", default_document}, {NULL, "credit", "no"}, {NULL, "posting_date", default_day}, {NULL, "due_date", default_day},
               {NULL, "blocked", "no"}, {NULL, "amount", "0"}, {NULL, "functional", "0"}}},

@@ -18,7 +18,7 @@ struct word_default {
 };
 extern const char default_document[], default_day[];
 
-enum { DEFAULTS_MAXIMUM = 8 };
+enum { DEFAULTS_MAXIMUM = 12 };
 struct family_words {
     const char *name;                               /* the processor's, and the word behind `event` */
     const char *partner_field, *partner;            /* second part of the key */
@@ -40,7 +40,7 @@ MUST_CHECK bool families_make(struct error *error);
 int family_find(const char *name);
 /* Who answers for the records of a topic; -1: nobody does. */
 int family_answering(const char *topic);
-/* What is said of the records of a topic that processors follow; the input of one of them. NULL: no such topic. */
+/* What is said of the records of a topic that one processor sends and another reads; the input of one of them. NULL: no such topic. */
 const struct family_words *followed_find(const char *topic, const struct processor_input **input);
 /* Whether it also reads what others answer for. */
 bool family_follows(const struct family *family);

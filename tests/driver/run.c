@@ -40,12 +40,17 @@ static void run_event(struct run *run, const struct statement *statement, bool r
     outcome_expect(run, statement, given, statement_arrow(statement) + 1);
 }
 
-/* event TOPIC ...: of a topic that another processor would send. */
+/* event TOPIC ...: of a topic that another processor would send. Where the reader answers for it, what becomes of it is looked at. */
 static void run_followed(struct run *run, const struct statement *statement) {
     struct given given = {.statement = statement};
     struct error error = {{0}};
-    if (followed_build(run, statement, &given, &error)) batch_give(run, &given);
-    else problem(run, statement, &error);
+    if (!followed_build(run, statement, &given, &error)) { problem(run, statement, &error); return; }
+    if (given.family < 0) { batch_give(run, &given); return; }
+    struct given *kept = &run->given[run->given_count++];
+    *kept = given;
+    batch_give(run, kept);
+    batch_name(run, kept);
+    outcome_expect(run, statement, kept, statement_arrow(statement) + 1);
 }
 
 /* again ID: the same bytes once more. */

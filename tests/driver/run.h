@@ -69,6 +69,8 @@ MUST_CHECK bool rules_put(struct run *run, const struct statement *statement, st
 
 /* ---- batches.c: the modes ---- */
 void batch_give(struct run *run, struct given *given);
+/* Event id and document of a record as its acknowledgment has them. */
+void batch_name(struct run *run, struct given *given);
 void batch_follow_tables(struct run *run, const struct statement *statement);
 /* A tick with that broker time in every task. */
 void batch_tick(struct run *run, const struct statement *statement, int64_t time_ms);
