@@ -230,6 +230,12 @@ void retry_held_at_state(struct decision *decision, int store, struct slice key)
     decision->held_until = true;
 }
 
+void retry_held_at_table(struct decision *decision, enum master table, struct slice key, int32_t date) {
+    if (decision->heaviest != CLASS_HELD) return;
+    decision_report_missing(decision, (struct parked_missing){.table = (int32_t)table, .store = -1, .key = key, .date = date, .any_change = true});
+    decision->held_until = true;
+}
+
 void wait_limits(struct decision *decision, int64_t for_tables_ms, int64_t for_state_ms) {
     decision->table_limit_ms = for_tables_ms;
     decision->state_limit_ms = for_state_ms;

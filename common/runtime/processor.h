@@ -129,8 +129,9 @@ void wait_for_table(struct decision *decision, enum reason reason, const char *f
 void hold_until_state(struct decision *decision, enum reason reason, const char *field, int store, struct slice key);
 /* ... or at any change of the table. */
 void hold_until_table(struct decision *decision, enum reason reason, const char *field, enum master table, struct slice key, int32_t date);
-/* What is held for the reasons reported so far is decided anew at a put under the key; where nothing holds it, this does nothing. */
+/* What is held for the reasons reported so far is decided anew at a put under the key, or any change of the table; where nothing holds it, these do nothing. */
 void retry_held_at_state(struct decision *decision, int store, struct slice key);
+void retry_held_at_table(struct decision *decision, enum master table, struct slice key, int32_t date);
 /* How long it may wait, in milliseconds of stream time or of the broker's, whichever are over first: for master data, and for our own state; where both are missing the shorter counts. */
 void wait_limits(struct decision *decision, int64_t for_tables_ms, int64_t for_state_ms);
 /* Whether anything heavier than a note was reported. */

@@ -75,6 +75,23 @@ static void posting_fill(struct summary *summary) {
     posting->rate_date = part->rate_date;
 }
 
+/* A part that is held is decided anew when what its journal stands on changes, or the window. */
+static void held_until_put_right(struct summary *summary) {
+    struct decision *decision = summary->decision;
+    const struct facts *facts = &summary->facts;
+    const int32_t date = facts->posting_date;
+    retry_held_at_state(decision, STORE_WINDOWS, summary->id->key);
+    if (!facts->entity) return;
+    retry_held_at_table(decision, MASTER_PERIODS, KEY(decision, facts->entity->entity, facts->ledger), date);
+    retry_held_at_table(decision, MASTER_SOURCE_PERMISSIONS, KEY(decision, SLICE(SETTLER), decision_topic(decision)), date);
+    for (size_t i = 0; i < summary->posting.count; i++) {
+        const struct ledger_line *line = &summary->posting.lines[i];
+        retry_held_at_table(decision, MASTER_ACCOUNTS, KEY(decision, facts->entity->chart, line->account), date);
+        if (line->cost_centre.length) retry_held_at_table(decision, MASTER_COST_CENTRES, KEY(decision, facts->entity->entity, line->cost_centre), date);
+        if (line->project.length) retry_held_at_table(decision, MASTER_PROJECTS, KEY(decision, facts->entity->entity, line->project), date);
+    }
+}
+
 void part_decide_due(struct decision *decision, const struct settlement_event *event, const struct window_id *id) {
     struct summary summary = {.decision = decision, .id = id, .number = event->number, .window = state_find(decision, STORE_WINDOWS, id->key),
                               .part = state_find(decision, STORE_PARTS, part_key(decision, id, event->number))};
@@ -86,7 +103,7 @@ void part_decide_due(struct decision *decision, const struct settlement_event *e
     posting_fill(&summary);
     if (!entries_add(&summary)) return;
     posting_check(&summary.posting);
-    retry_held_at_state(decision, STORE_WINDOWS, id->key);
+    held_until_put_right(&summary);
     if (refused(decision)) return;
     /* effects */
     summary.posting.entries = summary.entries;
