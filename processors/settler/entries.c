@@ -2,6 +2,7 @@
 #include "processors/settler/settler.h"
 
 #include "common/platform/hash.h"
+#include "schemas/source_permission.h"
 
 enum { PART_LINES_MAXIMUM = 5000, ID_MAXIMUM = 200, ID_KEPT = 180 };
 static const int64_t part_debits_maximum_e4 = INT64_C(10000000000000) * 10000;
@@ -68,6 +69,16 @@ static void currencies_check(struct entry *entry) {
         if (!currency_find(codes[i], &currency)) report(entry->decision, REASON_CURRENCY_UNKNOWN, fields[i], "\"" SLICE_FORMAT "\"", SLICE_ARGUMENT(codes[i]));
 }
 
+/* What this processor says to itself when a window is due must be trusted, or the window would never end: without that permission the entry waits. */
+static void permission_check(struct decision *decision) {
+    const struct slice key = KEY(decision, SLICE(SETTLER), SLICE("settlement.events")), entity = decision_envelope(decision)->entity;
+    const int32_t date = date_at(decision_time_ms(decision), 0);
+    const struct source_permission *permission = look_up(decision, MASTER_SOURCE_PERMISSIONS, key, date, NULL);
+    for (size_t i = 0; permission && i < permission->entities.count; i++)
+        if (slice_equal(permission->entities.items[i], SLICE("*")) || slice_equal(permission->entities.items[i], entity)) return;
+    wait_for_table(decision, REASON_SOURCE_NOT_AUTHORISED, "batch", MASTER_SOURCE_PERMISSIONS, key, date);
+}
+
 /* ---- its window ---- */
 
 /* What the state has of the window; one that begins is open if it ends behind all that were closed. */
@@ -118,7 +129,7 @@ static bool part_has_room(const struct entry *entry, const struct calendar *cale
 }
 
 static struct settlement_part part_begin(const struct posting_command *command) {
-    return (struct settlement_part){.ledger = command->ledger, .posting_date = command->posting_date, .rate_e10 = command->rate_e10, .rate_type = command->rate_type,
+    return (struct settlement_part){.ledger = command->ledger, .functional_currency = command->functional_currency, .posting_date = command->posting_date, .rate_e10 = command->rate_e10, .rate_type = command->rate_type,
                                     .has_rate_date = command->has_rate_date, .rate_date = command->rate_date};
 }
 
@@ -186,8 +197,10 @@ void entry_decide(struct decision *decision, const void *record) {
     struct entry entry = {.decision = decision, .command = record};
     const struct posting_command *command = record;
     struct calendar calendar;
+    if (state_find(decision, STORE_PLACES, decision_envelope(decision)->document.key)) report(decision, REASON_DUPLICATE_DOCUMENT, "idempotency_key", "");
     currencies_check(&entry);
     const bool sound = lines_check(&entry);
+    permission_check(decision);
     if (!calendar_require(decision, command->entity, command->batch, decision_time_ms(decision), &calendar) || !sound || refused(decision)) return;
     if (!window_choose(&entry, &calendar) || refused(decision)) return;
     /* effects */

@@ -82,6 +82,7 @@ static void held_until_put_right(struct summary *summary) {
     const int32_t date = facts->posting_date;
     retry_held_at_state(decision, STORE_WINDOWS, summary->id->key);
     if (!facts->entity) return;
+    retry_held_at_table(decision, MASTER_LEGAL_ENTITIES, KEY(decision, facts->entity->entity), date);
     retry_held_at_table(decision, MASTER_PERIODS, KEY(decision, facts->entity->entity, facts->ledger), date);
     retry_held_at_table(decision, MASTER_SOURCE_PERMISSIONS, KEY(decision, SLICE(SETTLER), decision_topic(decision)), date);
     for (size_t i = 0; i < summary->posting.count; i++) {
@@ -102,6 +103,8 @@ void part_decide_due(struct decision *decision, const struct settlement_event *e
     facts_fill(&summary);
     posting_fill(&summary);
     if (!entries_add(&summary)) return;
+    if (summary.facts.entity && !slice_equal(summary.part->functional_currency, summary.facts.entity->functional_currency))
+        report_as(decision, CLASS_HELD, REASON_CURRENCY_MISMATCH, "entity", "its entries were valued in " SLICE_FORMAT, SLICE_ARGUMENT(summary.part->functional_currency));
     posting_check(&summary.posting);
     held_until_put_right(&summary);
     if (refused(decision)) return;
