@@ -114,11 +114,20 @@ static bool window_choose(struct entry *entry, struct calendar *calendar) {
 
 /* ---- its part ---- */
 
-/* Entries with one of these names can be one journal, and its tax is of one month. */
-static struct slice group_name(struct entry *entry) {
+/* Entries of one such name can be one journal. */
+static struct slice group_name(const struct entry *entry) {
     const struct posting_command *command = entry->command;
-    const struct civil_date day = command->has_tax_date ? date_to_civil(command->tax_date) : (struct civil_date){0};
-    return KEY(entry->decision, command->ledger, command->functional_currency, command->period, decision_format(entry->decision, "%04d-%02d", day.year, day.month));
+    return KEY(entry->decision, command->ledger, command->functional_currency, command->period);
+}
+
+/* The month in which its tax is reported; empty: it has none. */
+static struct slice tax_month(const struct entry *entry) {
+    const struct posting_command *command = entry->command;
+    bool taxed = false;
+    for (size_t i = 0; i < command->lines.count; i++) taxed |= command->lines.items[i].tax_code.length > 0;
+    if (!taxed || !command->has_tax_date) return (struct slice){0};
+    const struct civil_date day = date_to_civil(command->tax_date);
+    return decision_format(entry->decision, "%04d-%02d", day.year, day.month);
 }
 
 static bool part_has_room(const struct entry *entry, const struct calendar *calendar, const struct settlement_part *part) {
@@ -136,14 +145,19 @@ static struct settlement_part part_begin(const struct posting_command *command) 
 /* The group's place in a copy of the window's list: the state's own is not changed before the end. */
 static struct window_group *group_find(struct entry *entry) {
     struct settlement_window *window = &entry->window;
-    const struct slice name = group_name(entry);
+    const struct slice name = group_name(entry), month = tax_month(entry);
     const size_t count = window->groups.count;
     struct window_group *groups = decision_alloc(entry->decision, (count + 1) * sizeof *groups);
     if (count) memcpy(groups, window->groups.items, count * sizeof *groups);
     window->groups.items = groups;
-    for (size_t i = 0; i < count; i++)
-        if (slice_equal(groups[i].name, name)) return &groups[i];
-    groups[count] = (struct window_group){.name = name};
+    for (size_t i = 0; i < count; i++) {
+        struct window_group *group = &groups[i];
+        if (!slice_equal(group->name, name) || (month.length && group->tax_month.length && !slice_equal(group->tax_month, month))) continue;
+        entry->changes |= month.length && !group->tax_month.length;
+        if (month.length) group->tax_month = month;
+        return group;
+    }
+    groups[count] = (struct window_group){.name = name, .tax_month = month};
     window->groups.count = count + 1;
     return &groups[count];
 }
@@ -161,6 +175,16 @@ static void part_choose(struct entry *entry, const struct calendar *calendar) {
     entry->part_number = group->part;
 }
 
+/* The latest, of the entries that have tax where one has. */
+static void part_tax_date(const struct entry *entry, struct settlement_part *part) {
+    const struct posting_command *command = entry->command;
+    const bool taxed = tax_month(entry).length > 0;
+    if (!command->has_tax_date || (part->taxed && !taxed)) return;
+    if (!part->has_tax_date || (taxed && !part->taxed) || command->tax_date > part->tax_date) part->tax_date = command->tax_date;
+    part->has_tax_date = true;
+    part->taxed |= taxed;
+}
+
 static void part_add(struct entry *entry) {
     const struct posting_command *command = entry->command;
     struct settlement_part *part = &entry->part;
@@ -171,8 +195,7 @@ static void part_add(struct entry *entry) {
     if (command->batch_amount_e4 < 0) part->refunds++, part->refunds_amount_e4 -= command->batch_amount_e4;
     else part->payments++, part->payments_amount_e4 += command->batch_amount_e4;
     if (command->posting_date > part->posting_date) part->posting_date = command->posting_date;
-    if (command->has_tax_date && (!part->has_tax_date || command->tax_date > part->tax_date)) part->tax_date = command->tax_date;
-    part->has_tax_date |= command->has_tax_date;
+    part_tax_date(entry, part);
     part->rates_differ |= command->rate_e10 != part->rate_e10 || !slice_equal(command->rate_type, part->rate_type) ||
                           command->has_rate_date != part->has_rate_date || (command->has_rate_date && command->rate_date != part->rate_date);
 }
