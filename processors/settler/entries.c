@@ -138,8 +138,8 @@ static bool part_has_room(const struct entry *entry, const struct calendar *cale
 }
 
 static struct settlement_part part_begin(const struct posting_command *command) {
-    return (struct settlement_part){.ledger = command->ledger, .functional_currency = command->functional_currency, .posting_date = command->posting_date, .rate_e10 = command->rate_e10, .rate_type = command->rate_type,
-                                    .has_rate_date = command->has_rate_date, .rate_date = command->rate_date};
+    return (struct settlement_part){.ledger = command->ledger, .functional_currency = command->functional_currency, .posting_date = command->posting_date,
+        .rate_e10 = command->rate_e10, .rate_type = command->rate_type, .has_rate_date = command->has_rate_date, .rate_date = command->rate_date};
 }
 
 /* The group's place in a copy of the window's list: the state's own is not changed before the end. */

@@ -1,8 +1,8 @@
 /* settler: many documents, one journal: what the rules of settlement take is summed up by window.
  *
- * An entry is refused, in this order: DUPLICATE_DOCUMENT, CURRENCY_UNKNOWN, JOURNAL_UNBALANCED, SOURCE_NOT_AUTHORISED, ENTITY_UNKNOWN, RULE_MISSING, PERIOD_UNKNOWN. An event: SOURCE_NOT_AUTHORISED, ORIGINAL_UNKNOWN;
- * by kind REPORT_PENDING, BALANCE_MISMATCH, TOTAL_MISMATCH, ENTITY_UNKNOWN, RULE_MISSING, APPROVAL_MISSING, ROLE_MISSING, ALREADY_OPEN; a part what its journal needs
- * (docs/settlement.md). */
+ * An entry is refused, in this order: DUPLICATE_DOCUMENT, CURRENCY_UNKNOWN, JOURNAL_UNBALANCED, SOURCE_NOT_AUTHORISED, ENTITY_UNKNOWN, RULE_MISSING, PERIOD_UNKNOWN.
+ * An event: SOURCE_NOT_AUTHORISED, ORIGINAL_UNKNOWN; by kind REPORT_PENDING, BALANCE_MISMATCH, TOTAL_MISMATCH, ENTITY_UNKNOWN, RULE_MISSING, APPROVAL_MISSING,
+ * ROLE_MISSING, ALREADY_OPEN; a part CURRENCY_MISMATCH and what its journal needs (docs/settlement.md). */
 #include "processors/settler/settler.h"
 
 static bool is_due(enum settlement_kind kind) {

@@ -196,8 +196,8 @@ static void flow(struct run *run, const struct statement *statement) {
         const struct stored *stored = run->broker.items[run->flowed];
         if (!stored->processor) continue;
         int64_t now_ms = run->surroundings.now_ms;
-        struct given given = {.statement = statement, .family = family_answering(stored->topic), .topic = stored->topic, .id = "", .document = "", .partition = stored->partition, .offset = stored->offset,
-                              .time_ms = stored->timestamp_ms ? stored->timestamp_ms : now_ms, .received_ms = now_ms, .key = stored->key, .value = stored->value};
+        struct given given = {.statement = statement, .family = family_answering(stored->topic), .topic = stored->topic, .id = "", .document = "",
+                              .partition = stored->partition, .offset = stored->offset, .time_ms = stored->timestamp_ms ? stored->timestamp_ms : now_ms, .received_ms = now_ms, .key = stored->key, .value = stored->value};
         struct given *kept = given.family >= 0 && run->instances[given.family].processor ? flowed_keep(run, &given) : NULL;
         for (int i = 0; i < FAMILY_COUNT; i++) give(run, &run->instances[i], &given);
         if (kept) batch_name(run, kept);
