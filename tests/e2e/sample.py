@@ -34,7 +34,7 @@ def run(name, folder, disturb=None, live=False):
             feed_live(cluster, folder, LIVE_SLICES)
         if disturb:
             disturb(cluster, processors)
-        await_caught_up(processors)
+        await_caught_up(processors, meanwhile=cluster.check_markers if disturb else None)
         print(f"  {name}: {time.monotonic() - begun:.1f} s", flush=True)
         summary = json.loads(cluster.kontor("status", "--format", "json").stdout)
         balances = trial_balance(cluster)
