@@ -53,6 +53,7 @@ static void envelope_check(struct decision *decision, bool from_parking) {
     else if (!from_parking && hash_partition(key, engine->options.partition_count) != decision->message->partition)
         report(decision, REASON_WRONG_PARTITION, "", "key " SLICE_FORMAT " belongs to partition %d of %d", SLICE_ARGUMENT(key),
                (int)hash_partition(key, engine->options.partition_count), (int)engine->options.partition_count);
+    if (!decision->input->follows) decision->step_key = KEY(decision, envelope->entity, decision_flow(decision), envelope->partner, envelope->number);
     if (refused(decision)) return;
     struct table_row row;
     struct slice permission = KEY(decision, envelope->source, slice_of(decision->input->topic));
@@ -176,6 +177,14 @@ void deciding_message(const struct parked_event *parked, const struct decision *
         .timestamp_ms = parked->timestamp_ms, .received_ms = parked->timestamp_ms, .key = parked->key, .value = parked->value};
 }
 
+void deciding_void(struct decision *decision, uint64_t sequence, const struct parked_event *parked, enum reason reason, const char *text) {
+    decision->reason_count = decision->missing_count = 0;
+    report(decision, reason, "", "%s", text);
+    released(decision, parked);
+    reject(decision, sequence, parked);
+    if (!decision->input->follows) deciding_count(decision, OUTCOME_REJECTED);
+}
+
 /* Makes the waiting events that would establish the document rejected: it was cancelled before it came to be. */
 static bool establishing_void(struct decision *cancellation) {
     struct task *task = cancellation->task;
@@ -192,11 +201,8 @@ static bool establishing_void(struct decision *cancellation) {
         voided->part_of = cancellation;
         deciding_read(voided, true);
         if (voided->heaviest == CLASS_POISON) continue;
-        voided->reason_count = voided->missing_count = 0;
-        report(voided, REASON_ALREADY_REVERSED, "", "cancelled while it waited, by event " SLICE_FORMAT, SLICE_ARGUMENT(cancellation->envelope.event_id));
-        released(voided, parked);
-        reject(voided, sequence, parked);
-        deciding_count(voided, OUTCOME_REJECTED);
+        deciding_void(voided, sequence, parked, REASON_ALREADY_REVERSED,
+                      decision_format(voided, "cancelled while it waited, by event " SLICE_FORMAT, SLICE_ARGUMENT(cancellation->envelope.event_id)).data);
         any = true;
     }
     return any;
@@ -252,14 +258,24 @@ void deciding_new(struct decision *decision) {
     if (!decision->input->follows) deciding_count(decision, outcome);
 }
 
-/* What is held stays held, and nobody is told again. If something may release it, that is what was found now. */
+/* What is held stays held, and its source is not told again. If something may release it, that is what was found now; who decides must see that. */
 static void stay_held(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
     decision->held_until |= parked->missing.count > 0;
-    if (decision->held_until && !same_reasons(decision, parked)) parking_store(decision, sequence, parked, PARKED_STATUS_HELD);
+    if (decision->held_until && !same_reasons(decision, parked)) {
+        parking_store(decision, sequence, parked, PARKED_STATUS_HELD);
+        if (!decision->input->follows) conclude_exception(decision, &decision->engine->held, "held");
+    } else if (parked->again) {
+        struct parked_event *done = decision_alloc(decision, sizeof *done);
+        *done = *parked;
+        done->again = false;
+        parking_replace(decision, sequence, done);
+    }
 }
 
 /* An event that waited. by_document: its turn has come; otherwise a key that it waits for arrived. */
 void deciding_again(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    decision->item = sequence;
+    decision->waited = parked;
     deciding_read(decision, true);
     if (decision->heaviest < CLASS_POISON) {
         const struct document document = decision->envelope.document;
@@ -298,6 +314,7 @@ void deciding_again(struct decision *decision, uint64_t sequence, const struct p
 
 /* Its time is over: what waited is held, with the reasons it had. */
 void deciding_expire(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    decision->item = sequence;
     deciding_read(decision, true);
     decision->reason_count = decision->missing_count = 0;
     for (size_t i = 0; i < parked->reasons.count; i++)

@@ -115,6 +115,8 @@ enum engine_result engine_take(struct engine *engine, struct task *task, const s
 /* A tick of the broker's time: ends waits whose limit has been over by it. *again as above. Ticks are taken from kontor.<processor>.timers, in their turn
  * behind the declared inputs; what is in them does not count. broker_time_ms: when the broker appended it. */
 enum engine_result engine_tick(struct engine *engine, struct task *task, int64_t broker_time_ms, bool *again, struct error *error);
+/* A record of resolutions.<processor>, which stands behind the declared inputs and before the ticks: what people decided of an event that is held or waits. */
+enum engine_result engine_resolve(struct engine *engine, struct task *task, const struct engine_message *message, struct error *error);
 /* Whether a tick is wanted: something waits that no tick has counted yet, or whose limit should be over by a clock that shows now_ms. That clock decides
  * nothing else. engine_send_tick gives one to the sink, as an output of the batch. */
 bool task_wants_tick(const struct task *task, int64_t now_ms);

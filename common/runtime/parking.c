@@ -140,13 +140,6 @@ static bool trigger_add(struct task *task, bool document, struct slice key) {
     return true;
 }
 
-/* Held for nothing but what a later event of the document lifts, overtaking it. */
-static bool is_held_by_block(const struct parked_event *parked) {
-    for (size_t i = 0; i < parked->reasons.count; i++)
-        if (!slice_equal(parked->reasons.items[i].code, slice_of(reasons[REASON_PAYMENT_BLOCKED].code))) return false;
-    return parked->status == PARKED_STATUS_HELD && parked->reasons.count;
-}
-
 struct loading { struct task *task; bool failed, unreadable; };
 
 static bool load_one(void *context, struct slice key, struct state_value value) {
@@ -161,9 +154,8 @@ static bool load_one(void *context, struct slice key, struct state_value value) 
     uint64_t sequence = sequence_read((struct slice){key.data + 1, 8});
     char document[INDEX_KEY_SIZE];
     struct slice document_key = document_index_key(document, parked->document_store, parked->document);
-    /* Behind nothing, or a block that may be lifted: what it waited for was decided, and a kill came before its own turn. The scan ascends, so the first of a
-     * document is met first. */
-    bool orphan = (parked->status == PARKED_STATUS_BEHIND || is_held_by_block(parked)) && index_next(&task->parking.by_document, document_key, 0) == INDEX_NONE;
+    /* Behind nothing, or held and its turn had come: a kill came before it. The scan ascends, so the first of a document is met first. */
+    bool orphan = (parked->status == PARKED_STATUS_BEHIND || parked->again) && index_next(&task->parking.by_document, document_key, 0) == INDEX_NONE;
     if (!index_insert(task, sequence, parked) || (orphan && !trigger_add(task, true, document_key))) loading->failed = true;
     if (sequence >= task->next_sequence) task->next_sequence = sequence + 1;
     arena_reset(&engine->arena);
@@ -227,6 +219,8 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
         parked->limit_ms = limit > 0 ? limit : 0;
         parked->waits_from_ms = task->broker_time_ms;
     }
+    decision->item = sequence;
+    parked->again = false;
     parked->status = status;
     struct parked_reason *why = decision_alloc(decision, (decision->reason_count + 1) * sizeof *why);
     for (size_t i = 0; i < decision->reason_count; i++)
@@ -239,6 +233,11 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
     /* What is held until something changes keeps all its keys: decided anew it may still miss the others. */
     parked->missing.count = status == PARKED_STATUS_WAITING || (status == PARKED_STATUS_HELD && decision->held_until) ? decision->missing_count : 0;
     put(decision, sequence, parked);
+}
+
+void parking_replace(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    char key[8];
+    overlay_put(overlay_find(decision, STORE_PARKED, sequence_key(key, sequence)), parked);
 }
 
 void parking_defer(struct decision *decision, const struct deferral *deferral) {
@@ -267,20 +266,30 @@ uint64_t parking_first_of(const struct task *task, int wire_store, struct slice 
 
 /* ---- triggers ---- */
 
-static void trigger_if_waiting(struct decision *decision, bool document, const struct index *index, struct slice key) {
-    if (index_next(index, key, 0) == INDEX_NONE) return;
+static void trigger(struct decision *decision, bool document, struct slice key) {
     if (!trigger_add(decision->task, document, key)) decision_fail(decision, ENGINE_ABORT, "out of memory for the events that wait");
 }
 
 void parking_trigger_document(struct decision *decision, int wire_store, struct slice document) {
     char key[INDEX_KEY_SIZE];
-    trigger_if_waiting(decision, true, &decision->task->parking.by_document, document_index_key(key, wire_store, document));
+    const struct slice index_key = document_index_key(key, wire_store, document);
+    const uint64_t first = index_next(&decision->task->parking.by_document, index_key, 0);
+    if (first == INDEX_NONE) return;
+    const struct parked_event *parked = parking_find(decision, first);
+    if (parked && parked->status == PARKED_STATUS_HELD && !parked->again) {
+        struct parked_event *due = decision_alloc(decision, sizeof *due);
+        *due = *parked;
+        due->again = true;
+        parking_replace(decision, first, due);
+    }
+    trigger(decision, true, index_key);
 }
 
 void parking_trigger_state(struct decision *decision, int wire_store, struct slice state_key) {
     char key[INDEX_KEY_SIZE];
     const struct parked_missing missing = {.table = -1, .store = wire_store - STORE_FIRST, .key = state_key};
-    trigger_if_waiting(decision, false, &decision->task->parking.by_missing, missing_index_key(key, &missing));
+    const struct slice index_key = missing_index_key(key, &missing);
+    if (index_next(&decision->task->parking.by_missing, index_key, 0) != INDEX_NONE) trigger(decision, false, index_key);
 }
 
 /* Keys whose events are to be decided anew, in the order of their oldest events, so that the order does not hang on the index's. */

@@ -39,6 +39,11 @@ struct envelope {
     struct slice event_id, source, entity, partner, correlation_id;
     struct slice number;            /* the document's number as the source and people know it */
     const char *kind;               /* static text */
+    /* For people: who is behind it, its date and total. */
+    struct slice user, currency;
+    int32_t document_date;
+    bool has_amount;
+    int64_t amount_e4;
     struct document document;       /* later events of it wait while this one waits */
     bool establishes;               /* makes the document what a cancellation would take back */
     bool overtakes;                 /* a cancellation or correction: it does not wait behind `cancels`, and voids what waits to establish it */
@@ -49,7 +54,7 @@ struct envelope {
 struct decision;
 
 struct processor_input {
-    const char *topic;
+    const char *topic;              /* <flow>.<what>: the flow is the family of its documents, for people */
     const struct codec_type *type;
     /* Read for the state alone: another processor answers for its outcomes, nothing of it is acknowledged or dead-lettered here. */
     bool follows;
@@ -94,6 +99,10 @@ struct slice decision_format(struct decision *decision, const char *format, ...)
 struct slice decision_key(struct decision *decision, size_t count, const struct slice *parts);
 #define KEY(decision, ...) \
     decision_key((decision), sizeof((struct slice[]){__VA_ARGS__}) / sizeof(struct slice), (struct slice[]){__VA_ARGS__})
+
+/* For envelope functions: another document that the event refers to, of the same entity and partner, and what it is to it (order, receipt, original ...). Told on
+ * document.steps; of more than 32 the first. relation and flow are static texts. */
+void linked(struct decision *decision, const char *relation, const char *flow, struct slice document);
 
 /* The record as of the date, or NULL with `missing` reported and the key waited for (MASTER_STALE instead when it cannot be trusted).
  * field: path of the event's field that names the key; a static text or decision_format's. */

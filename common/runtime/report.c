@@ -80,7 +80,7 @@ static void refresh_gauges(struct report *report, bool paused) {
     const struct report_options *o = &report->options;
     struct serve_metrics *metrics = serve_metrics(o->serve);
     struct tasks_totals totals = tasks_totals(o->tasks);
-    for (int i = 0; i <= INPUTS_MAXIMUM && metrics->lag[i]; i++) gauge_set(metrics->lag[i], consumer_lag(o->consumer, i));
+    for (int i = 0; i < INPUT_TOPICS_MAXIMUM && metrics->lag[i]; i++) gauge_set(metrics->lag[i], consumer_lag(o->consumer, i));
     gauge_set(metrics->parked, (int64_t)totals.parked);
     gauge_set(metrics->held, (int64_t)totals.held);
     gauge_set(metrics->behind, (int64_t)totals.behind);

@@ -67,11 +67,10 @@ static void register_gauges(struct serve *serve, const struct processor *p) {
     struct metrics *m = serve->registry;
     struct serve_metrics *s = &serve->metrics;
     const metric_labels processor = METRIC_LABELS("processor", p->name);
-    char timers[TOPIC_NAME_MAXIMUM];
-    const char *inputs[INPUTS_MAXIMUM + 1];
-    size_t input_count = topics_inputs(p, timers, inputs);
-    for (size_t i = 0; i < input_count; i++)
-        s->lag[i] = metrics_gauge(m, "kontor_lag_records", "Records not taken yet, over the owned partitions.", METRIC_LABELS("processor", p->name, "topic", inputs[i]));
+    struct topics_inputs inputs;
+    topics_inputs(p, &inputs);
+    for (size_t i = 0; i < inputs.count; i++)
+        s->lag[i] = metrics_gauge(m, "kontor_lag_records", "Records not taken yet, over the owned partitions.", METRIC_LABELS("processor", p->name, "topic", inputs.names[i]));
     s->parked = metrics_gauge(m, "kontor_parked_events", "Events that wait for data.", processor);
     s->held = metrics_gauge(m, "kontor_held_events", "Events that wait for a person.", processor);
     s->behind = metrics_gauge(m, "kontor_behind_events", "Events that wait behind another of their document.", processor);

@@ -84,7 +84,12 @@ static void expense_envelope(struct decision *decision, const void *record, stru
     const struct document document = {store_of(event->kind), KEY(decision, event->entity, event->employee, document_of(event))};
     *envelope = (struct envelope){.event_id = event->event_id, .source = event->source, .entity = event->entity, .partner = event->employee,
         .correlation_id = event->correlation_id, .number = event->document, .kind = expense_kind_name(event->kind), .document = document,
-        .establishes = establishes(event), .overtakes = takes_back(event->kind)};
+        .establishes = establishes(event), .overtakes = takes_back(event->kind),
+        .user = event->user, .currency = event->currency, .document_date = event->document_date, .has_amount = event->has_total || event->has_amount,
+        .amount_e4 = event->has_total ? event->total_e4 : event->amount_e4};
+    linked(decision, "original", "expense", event->reverses);
+    linked(decision, "advance", "expense", event->advance);
+    for (size_t i = 0; i < event->lines.count; i++) linked(decision, "card transaction", "expense", event->lines.items[i].card_transaction);
     if (envelope->overtakes) envelope->cancels = document;
 }
 

@@ -43,7 +43,10 @@ static void invoice_envelope(struct decision *decision, const void *record, stru
     const struct invoice_event *event = record;
     *envelope = (struct envelope){.event_id = event->event_id, .source = event->source, .entity = event->entity, .partner = event->supplier,
         .correlation_id = event->correlation_id, .number = event->document, .kind = invoice_kind_name(event->kind),
-        .document = {STORE_INVOICES, invoice_key(decision, event, event->document)}, .establishes = establishes(event->kind), .cancels.store = -1};
+        .document = {STORE_INVOICES, invoice_key(decision, event, event->document)}, .establishes = establishes(event->kind), .cancels.store = -1,
+        .user = event->user, .currency = event->currency, .document_date = event->document_date, .has_amount = event->has_total, .amount_e4 = event->total_e4};
+    linked(decision, "original", "invoice", event->reverses);
+    for (size_t i = 0; i < event->lines.count; i++) linked(decision, "order", "procurement", event->lines.items[i].order);
     if (event->kind == INVOICE_KIND_TAX_ANSWERED) envelope->document.store = STORE_TAX_ANSWERS;   /* the document waits for it, not it for the document */
     if (event->kind == INVOICE_KIND_CANCELLED || event->kind == INVOICE_KIND_CORRECTED) {
         bool other = event->kind == INVOICE_KIND_CANCELLED && event->reverses.length;

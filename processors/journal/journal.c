@@ -22,7 +22,9 @@ static void journal_envelope(struct decision *decision, const void *record, stru
     const struct document document = {STORE_JOURNALS, KEY(decision, event->entity, event->partner, document_of(event))};
     *envelope = (struct envelope){.event_id = event->event_id, .source = event->source, .entity = event->entity, .partner = event->partner,
         .correlation_id = event->correlation_id, .number = event->document, .kind = journal_kind_name(event->kind), .document = document,
-        .establishes = event->kind == JOURNAL_KIND_SUBMITTED, .overtakes = event->kind == JOURNAL_KIND_REVERSED};
+        .establishes = event->kind == JOURNAL_KIND_SUBMITTED, .overtakes = event->kind == JOURNAL_KIND_REVERSED,
+        .user = event->user, .currency = event->currency, .document_date = event->document_date};
+    linked(decision, "original", "journal", event->reverses);
     if (envelope->overtakes) envelope->cancels = document;
 }
 

@@ -79,7 +79,11 @@ static void payment_envelope(struct decision *decision, const void *record, stru
         .correlation_id = event->correlation_id, .number = event->document, .kind = payment_kind_name(event->kind), .document = {STORE_PAYMENTS, key},
         .establishes = event->kind == PAYMENT_KIND_INSTRUCTED || event->kind == PAYMENT_KIND_REFUNDED,
         .overtakes = event->kind == PAYMENT_KIND_CANCELLED && is_over(state),
-        .passes = (event->kind == PAYMENT_KIND_SENT || event->kind == PAYMENT_KIND_APPROVED) && state && state->status == PAYMENT_STATUS_INSTRUCTED};
+        .passes = (event->kind == PAYMENT_KIND_SENT || event->kind == PAYMENT_KIND_APPROVED) && state && state->status == PAYMENT_STATUS_INSTRUCTED,
+        .user = event->user, .currency = event->currency, .document_date = event->document_date, .has_amount = event->has_amount, .amount_e4 = event->amount_e4};
+    linked(decision, "original", "payment", event->reverses);
+    linked(decision, "order", "procurement", event->order);
+    for (size_t i = 0; i < event->items.count; i++) linked(decision, "invoice", "invoice", event->items.items[i].document);
     if (envelope->overtakes) envelope->cancels = envelope->document;
 }
 

@@ -12,7 +12,7 @@ from cluster import REPOSITORY, wait_until  # noqa: E402
 
 INPUTS = ("procurement.events", "invoice.events")
 PROCESSORS = ("kontor-procurement", "kontor-invoice")
-OUTPUTS = ("posting.commands.tryton", "acknowledgments", "commitments", "exceptions.rejected", "exceptions.held", "exceptions.parked",
+OUTPUTS = ("posting.commands.tryton", "acknowledgments", "document.steps", "audit", "commitments", "exceptions.rejected", "exceptions.held", "exceptions.parked",
            "dlq.procurement.events", "dlq.invoice.events")
 TABLES_SOURCE = {"tables.source": "SAP-P2P"}
 
