@@ -18,6 +18,7 @@
 #include "schemas/posting_command.h"
 #include "schemas/procurement_event.h"
 #include "schemas/resolution.h"
+#include "schemas/review_decision.h"
 
 enum { COLUMNS = 9, LIST_BYTES_MAXIMUM = 1 << 20 };
 enum { NAME, KEY, PARTITIONS, CLEANUP, RETENTION_MS, SETTINGS, SCHEMA, WRITES, READS };
@@ -32,6 +33,7 @@ static const struct { const char *name; const struct codec_type *type; } schemas
     {"posting-command", &posting_command_type},
     {"acknowledgment", &acknowledgment_type},       {"exception", &exception_record_type},    {"commitment", &commitment_type},
     {"document-step", &document_step_type},         {"audit-entry", &audit_entry_type},       {"resolution", &resolution_type},
+    {"review-decision", &review_decision_type},
 };
 
 const struct codec_type *topic_schema_type(const char *schema) {

@@ -288,6 +288,13 @@ struct slice emit_keyed(struct decision *decision, int output, struct slice erp,
     return emission->bytes;
 }
 
+void emit_bytes(struct decision *decision, int output, struct slice bytes) {
+    struct emission *emission = decision_alloc(decision, sizeof *emission);
+    *emission = (struct emission){.output = output, .key = decision->message->key, .bytes = bytes};
+    *decision->last_emission = emission;
+    decision->last_emission = &emission->next;
+}
+
 static void deferral_add(struct decision *decision, struct deferral deferral) {
     struct deferral *kept = decision_alloc(decision, sizeof *kept);
     *kept = deferral;

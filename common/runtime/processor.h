@@ -37,6 +37,7 @@ struct document { int store; struct slice key; };
 /* What the runtime must know of any event. */
 struct envelope {
     struct slice event_id, source, entity, partner, correlation_id;
+    struct slice key;               /* of the record; empty: entity|partner */
     struct slice number;            /* the document's number as the source and people know it */
     const char *kind;               /* static text */
     /* For people: who is behind it, its date and total. */
@@ -61,6 +62,9 @@ struct processor_input {
     /* Fills the envelope; slices may point into the record or decision memory. */
     void (*envelope)(struct decision *decision, const void *record, struct envelope *envelope);
     void (*decide)(struct decision *decision, const void *record);
+    /* Written by kontor itself, not by a source: no permission is asked for; nothing of it is acknowledged, told or shown as an exception. What is unreadable is
+     * dead-lettered all the same. */
+    bool internal;
 };
 
 /* Values in the state say with which schema they were written, so a schema may change as Avro allows: fields with defaults come and go, names change by alias.
@@ -150,6 +154,8 @@ void state_remove(struct decision *decision, int store, struct slice key);
 struct slice emit(struct decision *decision, int output, struct slice erp, const void *record);
 /* The same under a key of its own: what belongs to another entity or partner than the event. */
 struct slice emit_keyed(struct decision *decision, int output, struct slice erp, const void *record, struct slice key);
+/* Bytes that are a record of that output's topic already, passed on as they are, under the event's key. */
+void emit_bytes(struct decision *decision, int output, struct slice bytes);
 /* A record for an output that is an input of this processor's own, sent when its time has come: by the stream time of the task or, where nothing comes, by the broker's
  * clock, as far away as it is now from the stream time. It is an ordinary event then, with that time as its own. The key must be of this task. One of a name is there
  * at most: a later one takes its place. */

@@ -160,7 +160,7 @@ static bool advance_is_open(const void *record) { return ((const struct employee
 extern const struct processor expense_processor;
 const struct processor expense_processor = {
     .name = "expense",
-    .inputs = {{"expense.events", &expense_event_type, false, expense_envelope, decide_expense}},
+    .inputs = {{"expense.events", &expense_event_type, .envelope = expense_envelope, .decide = decide_expense}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_BANK_ACCOUNTS, MASTER_EMPLOYEES, MASTER_EXPENSE_POLICIES, MASTER_TRAVEL_RATES,
                MASTER_CARDS, END_OF_TABLES},
     .stores = {[STORE_REPORTS] = {"reports", &expense_report_type, report_is_open}, [STORE_CHARGES] = {"charges", &card_charge_type, charge_is_open},

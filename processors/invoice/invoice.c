@@ -366,8 +366,8 @@ static bool retention_is_open(const void *record) {
 extern const struct processor invoice_processor;
 const struct processor invoice_processor = {
     .name = "invoice",
-    .inputs = {{"procurement.events", &procurement_event_type, true, procurement_envelope, follow_order},
-               {"invoice.events", &invoice_event_type, false, invoice_envelope, decide_invoice}},
+    .inputs = {{"procurement.events", &procurement_event_type, .follows = true, .envelope = procurement_envelope, .decide = follow_order},
+               {"invoice.events", &invoice_event_type, .envelope = invoice_envelope, .decide = decide_invoice}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_PAYMENT_TERMS, MASTER_INTERCOMPANY, END_OF_TABLES},
     .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_unsettled}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL},
                [STORE_INVOICES] = {"invoices", &invoice_state_type, invoice_is_unpaid}, [STORE_NUMBERS] = {"numbers", &invoice_number_type, NULL},

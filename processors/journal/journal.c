@@ -157,7 +157,7 @@ static void decide_journal(struct decision *decision, const void *record) {
 extern const struct processor journal_processor;
 const struct processor journal_processor = {
     .name = "journal",
-    .inputs = {{"journal.events", &journal_event_type, false, journal_envelope, decide_journal}},
+    .inputs = {{"journal.events", &journal_event_type, .envelope = journal_envelope, .decide = decide_journal}},
     /* What posting looks up, but no suppliers: a partner may be anybody. */
     .tables = {MASTER_SOURCE_PERMISSIONS, MASTER_LEGAL_ENTITIES, MASTER_TOLERANCES, MASTER_PERIODS, MASTER_POSTING_RULES, MASTER_CODE_MAPPINGS, MASTER_ACCOUNTS,
                MASTER_COST_CENTRES, MASTER_PROJECTS, MASTER_TAX_CODES, MASTER_FX_RATES, MASTER_ERP_ROUTES, MASTER_INTERCOMPANY, END_OF_TABLES},

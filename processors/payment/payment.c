@@ -181,7 +181,7 @@ static bool payment_is_open(const void *record) {
 extern const struct processor payment_processor;
 const struct processor payment_processor = {
     .name = "payment",
-    .inputs = {{"payables", &payable_type, true, payable_envelope, payable_follow}, {"payment.events", &payment_event_type, false, payment_envelope, decide_payment}},
+    .inputs = {{"payables", &payable_type, .follows = true, .envelope = payable_envelope, .decide = payable_follow}, {"payment.events", &payment_event_type, .envelope = payment_envelope, .decide = decide_payment}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_BANK_ACCOUNTS, MASTER_SUPPLIER_ACCOUNTS, MASTER_INTERCOMPANY, END_OF_TABLES},
     .stores = {[STORE_ITEMS] = {"items", &open_item_type, item_is_open}, [STORE_PAYMENTS] = {"payments", &payment_state_type, payment_is_open},
                [STORE_PAID_ACCOUNTS] = {"paid-accounts", &paid_account_type, NULL}},
