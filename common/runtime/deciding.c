@@ -320,11 +320,12 @@ void deciding_expire(struct decision *decision, uint64_t sequence, const struct 
     decision->item = sequence;
     deciding_read(decision, true);
     decision->reason_count = decision->missing_count = 0;
-    for (size_t i = 0; i < parked->reasons.count; i++)
-        for (int reason = 0; reason < REASON_COUNT; reason++)
-            if (slice_equal(parked->reasons.items[i].code, slice_of(reasons[reason].code)))
-                report(decision, (enum reason)reason, decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(parked->reasons.items[i].field)).data, "%s",
-                       decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(parked->reasons.items[i].text)).data);
+    for (size_t i = 0; i < parked->reasons.count; i++) {
+        const struct parked_reason *why = &parked->reasons.items[i];
+        const enum reason reason = reason_of(why->code);
+        if (reason < REASON_COUNT) report(decision, reason, decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(why->field)).data, "%s",
+                                          decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(why->text)).data);
+    }
     hold(decision, sequence, parked);
     decision->engine->batch.expired++;
     if (!decision->input->follows) deciding_count(decision, OUTCOME_HELD);

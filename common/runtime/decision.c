@@ -155,6 +155,12 @@ const char *master_name(enum master table) { return master_tables[table].name; }
 
 /* ---- answering ---- */
 
+enum reason reason_of(struct slice code) {
+    int reason = 0;
+    while (reason < REASON_COUNT && !slice_equal(code, slice_of(reasons[reason].code))) reason++;
+    return (enum reason)reason;
+}
+
 /* Who has approved of this reason for it to be held; empty: nobody. */
 static struct slice approved_by(const struct decision *decision, enum reason reason, const char *field) {
     for (size_t i = 0; decision->waited && i < decision->waited->approvals.count; i++) {

@@ -209,12 +209,6 @@ int32_t task_partition(const struct task *task) { return task->partition; }
 struct state *task_state(struct task *task) { return task->state; }
 int64_t task_table_offset(const struct task *task, size_t table) { return task->table_offsets[table]; }
 
-struct task_waiting task_waiting(const struct task *task) {
-    struct task_waiting waiting = task->parking.counts;
-    waiting.stream_time_ms = task->stream_time_ms;
-    return waiting;
-}
-
 /* ---- taking ---- */
 
 static bool flood(struct engine *engine, bool poisoned) {

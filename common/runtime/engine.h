@@ -144,8 +144,12 @@ struct engine_counts {
 enum { OUTCOME_ACCEPTED, OUTCOME_DUPLICATE, OUTCOME_REJECTED, OUTCOME_HELD, OUTCOME_PARKED, OUTCOME_POISON, OUTCOME_COUNT };
 extern const char *const outcome_names[OUTCOME_COUNT];
 const struct engine_counts *engine_counts(const struct engine *engine);
+/* What waits now. oldest_ms: the earliest event time of what waits or is held; 0: nothing does. */
 struct task_waiting { uint64_t parked, held, behind, deferred; int64_t oldest_ms; int64_t stream_time_ms; };
-struct task_waiting task_waiting(const struct task *task);
+struct task_waiting task_waiting(struct task *task);
+/* By reason, and by the table, or store of the processor's own, that lacks a key: events with several count for each. Adds to the sums. */
+struct waiting_sums { uint64_t parked_by_reason[REASON_COUNT], held_by_reason[REASON_COUNT], for_table[MASTER_COUNT], for_store[STORES_MAXIMUM]; };
+void task_waiting_add(const struct task *task, struct waiting_sums *sums);
 
 /* Every output topic of the processor but the per-ERP suffixes: declared outputs, acknowledgments, exceptions, DLQ of each input, timers, changelog. Calls visit. */
 void engine_outputs(const struct processor *processor, void (*visit)(void *context, const char *topic, const struct codec_type *type, bool per_erp), void *context);

@@ -62,7 +62,9 @@ struct parked_deadline { int64_t at_ms; uint64_t sequence; };
 struct deadlines { struct parked_deadline *items; size_t count, capacity; };    /* a heap, the earliest first; entries of what left are dropped when they come up */
 struct unmarked { uint64_t sequence; int64_t limit_ms; };
 struct parking {
-    struct index by_document, by_missing;
+    struct index by_document, by_missing, by_number;    /* by_number: those whose age counts */
+    struct deadlines by_age;                    /* event times of these, and of some that left */
+    struct waiting_sums sums;
     struct deadlines by_stream, by_broker;      /* in stream time; in the broker's, of what has a mark */
     struct unmarked *unmarked;                  /* what had no mark when it began to wait; some may have left */
     size_t unmarked_count, unmarked_capacity;
@@ -180,6 +182,9 @@ struct decision {
 static inline struct slice decision_flow(const struct decision *decision) {
     return slice_of(decision->engine->flows[decision->input - decision->engine->processor->inputs]);
 }
+
+/* By its code; REASON_COUNT: there is none. */
+enum reason reason_of(struct slice code);
 
 /* Leaves the decide function: the batch or the process cannot go on. */
 _Noreturn void decision_fail(struct decision *decision, enum engine_result failure, const char *format, ...) __attribute__((format(printf, 3, 4)));

@@ -93,11 +93,31 @@ static uint64_t *count_of(struct parking *parking, enum parked_status status) {
 
 static bool has_deadline(const struct parked_event *parked) { return parked->status == PARKED_STATUS_WAITING || parked->status == PARKED_STATUS_DEFERRED; }
 
+/* One more of it, or one less: the sums of what people are shown. */
+static void sums_change(struct task *task, const struct parked_event *parked, int by) {
+    struct waiting_sums *sums = &task->parking.sums;
+    if (parked->status != PARKED_STATUS_WAITING && parked->status != PARKED_STATUS_HELD) return;
+    uint64_t *by_reason = parked->status == PARKED_STATUS_HELD ? sums->held_by_reason : sums->parked_by_reason;
+    for (size_t i = 0; i < parked->reasons.count; i++) {
+        const enum reason reason = reason_of(parked->reasons.items[i].code);
+        if (reason < REASON_COUNT && reasons[reason].class != CLASS_NOTE) by_reason[reason] += (uint64_t)(int64_t)by;
+    }
+    for (size_t i = 0; i < parked->missing.count; i++) {
+        const struct parked_missing *missing = &parked->missing.items[i];
+        if (missing->table >= 0 && missing->table < MASTER_COUNT) sums->for_table[missing->table] += (uint64_t)(int64_t)by;
+        else if (missing->table < 0 && missing->store >= 0 && missing->store < STORES_MAXIMUM) sums->for_store[missing->store] += (uint64_t)(int64_t)by;
+    }
+}
+
 static bool index_insert(struct task *task, uint64_t sequence, const struct parked_event *parked) {
     struct parking *parking = &task->parking;
     char key[INDEX_KEY_SIZE];
     if (!index_add(&parking->by_document, document_index_key(key, parked->document_store, parked->document), sequence)) return false;
     ++*count_of(parking, parked->status);
+    sums_change(task, parked, 1);
+    char number[8];
+    if (parked->status != PARKED_STATUS_DEFERRED && (!index_add(&parking->by_number, sequence_key(number, sequence), sequence) ||
+        !deadlines_push(&parking->by_age, (struct parked_deadline){parked->timestamp_ms, sequence}))) return false;
     for (size_t i = 0; i < parked->missing.count; i++)
         if (!index_add(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence)) return false;
     if (!has_deadline(parked)) return true;
@@ -109,6 +129,10 @@ static void index_erase(struct task *task, uint64_t sequence, const struct parke
     char key[INDEX_KEY_SIZE];
     index_remove(&parking->by_document, document_index_key(key, parked->document_store, parked->document), sequence);
     --*count_of(parking, parked->status);
+    sums_change(task, parked, -1);
+    char number[8];
+    index_remove(&parking->by_number, sequence_key(number, sequence), sequence);
+    if (!parking->by_number.key_count) parking->by_age.count = 0;
     for (size_t i = 0; i < parked->missing.count; i++) index_remove(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence);
     if (!has_deadline(parked)) return;
     ticks_leave(task, parked);
@@ -118,6 +142,8 @@ static void index_erase(struct task *task, uint64_t sequence, const struct parke
 void parking_free(struct task *task) {
     index_free(&task->parking.by_document);
     index_free(&task->parking.by_missing);
+    index_free(&task->parking.by_number);
+    free(task->parking.by_age.items);
     free(task->parking.by_stream.items);
     free(task->parking.by_broker.items);
     free(task->parking.unmarked);
@@ -172,6 +198,27 @@ bool parking_load(struct task *task, struct error *error) {
     if (loading.failed) return error_set(error, "partition %d: out of memory for the events that wait", task->partition);
     task->look_all_up = task->opened = true;
     return true;
+}
+
+struct task_waiting task_waiting(struct task *task) {
+    struct parking *parking = &task->parking;
+    struct task_waiting waiting = parking->counts;
+    char number[8];
+    while (parking->by_age.count && index_next(&parking->by_number, sequence_key(number, parking->by_age.items[0].sequence), 0) == INDEX_NONE)
+        (void)deadlines_pop_until(&parking->by_age, INT64_MAX);
+    waiting.oldest_ms = parking->by_age.count ? parking->by_age.items[0].at_ms : 0;
+    waiting.stream_time_ms = task->stream_time_ms;
+    return waiting;
+}
+
+void task_waiting_add(const struct task *task, struct waiting_sums *sums) {
+    const struct waiting_sums *own = &task->parking.sums;
+    for (int i = 0; i < REASON_COUNT; i++) {
+        sums->parked_by_reason[i] += own->parked_by_reason[i];
+        sums->held_by_reason[i] += own->held_by_reason[i];
+    }
+    for (int i = 0; i < MASTER_COUNT; i++) sums->for_table[i] += own->for_table[i];
+    for (int i = 0; i < STORES_MAXIMUM; i++) sums->for_store[i] += own->for_store[i];
 }
 
 /* ---- storing and leaving ---- */

@@ -48,9 +48,8 @@ static const struct parked_event *approved(struct decision *decision, const stru
     *count = 0;
     for (size_t i = 0; i < parked->reasons.count; i++) {
         const struct parked_reason *why = &parked->reasons.items[i];
-        for (int reason = 0; reason < REASON_COUNT; reason++)
-            if (reasons[reason].approvable && slice_equal(why->code, slice_of(reasons[reason].code)))
-                approvals[before + (*count)++] = (struct parked_approval){why->code, why->field, resolution->by};
+        const enum reason reason = reason_of(why->code);
+        if (reason < REASON_COUNT && reasons[reason].approvable) approvals[before + (*count)++] = (struct parked_approval){why->code, why->field, resolution->by};
     }
     after->approvals.items = approvals;
     after->approvals.count = before + *count;

@@ -13,6 +13,7 @@ from asking import MDM, send  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "parked"
 SUPPLIERS, DOCUMENTS = 1000, 100
+FIRST_MS = 1772445600000     # of the oldest: line() of small.py, minute 0
 ARRIVING = ("W0100", "W0500", "W0900")     # the quickest counts: others work on this machine beside the test
 
 
@@ -50,6 +51,10 @@ def main():
         with test(f"{SUPPLIERS * DOCUMENTS:,} documents wait for {SUPPLIERS:,} suppliers"):
             wait_until(lambda: processor.metric("kontor_parked_events") == SUPPLIERS * DOCUMENTS, 120, "all wait", interval_s=0.2)
             assert processor.metric("kontor_behind_events") == behind
+            assert processor.metric("kontor_waiting_events", outcome="parked", reason="SUPPLIER_UNKNOWN") == SUPPLIERS * DOCUMENTS
+            assert processor.metric("kontor_waiting_for_events", table="suppliers") == SUPPLIERS * DOCUMENTS
+            age = time.time() - FIRST_MS / 1000
+            assert abs(processor.metric("kontor_waiting_oldest_seconds") - age) < 5, (processor.metric("kontor_waiting_oldest_seconds"), age)
         seconds = []
         with test("a supplier arrives: exactly its documents are released, each in the order of its events"):
             for number, supplier in enumerate(ARRIVING, 1):
