@@ -6,7 +6,9 @@
 #include "common/platform/file.h"
 #include "common/tables/master.h"
 #include "schemas/acknowledgment.h"
+#include "schemas/audit_entry.h"
 #include "schemas/commitment.h"
+#include "schemas/document_step.h"
 #include "schemas/exception.h"
 #include "schemas/expense_event.h"
 #include "schemas/invoice_event.h"
@@ -15,6 +17,8 @@
 #include "schemas/payment_event.h"
 #include "schemas/posting_command.h"
 #include "schemas/procurement_event.h"
+#include "schemas/resolution.h"
+#include "schemas/review_decision.h"
 #include "schemas/settlement_event.h"
 
 enum { COLUMNS = 9, LIST_BYTES_MAXIMUM = 1 << 20 };
@@ -29,6 +33,8 @@ static const struct { const char *name; const struct codec_type *type; } schemas
     {"payment-event", &payment_event_type}, {"expense-event", &expense_event_type}, {"journal-event", &journal_event_type},
     {"settlement-event", &settlement_event_type}, {"posting-command", &posting_command_type},
     {"acknowledgment", &acknowledgment_type},       {"exception", &exception_record_type},    {"commitment", &commitment_type},
+    {"document-step", &document_step_type},         {"audit-entry", &audit_entry_type},       {"resolution", &resolution_type},
+    {"review-decision", &review_decision_type},
 };
 
 const struct codec_type *topic_schema_type(const char *schema) {

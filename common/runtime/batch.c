@@ -138,6 +138,16 @@ static enum engine_result take_tick(struct batch *batch, struct task *task, int 
     return ENGINE_DONE;
 }
 
+/* The record is ours: its bytes live until the commit. */
+static enum engine_result taken_keep(struct batch *batch, int input, int32_t partition, struct error *error) {
+    batch->touched[partition] = true;
+    rd_kafka_message_t *ours = consumer_take(batch->options.consumer, input, partition);
+    if (keep(batch, ours)) return ENGINE_DONE;
+    rd_kafka_message_destroy(ours);
+    error_set(error, "out of memory");
+    return ENGINE_FATAL;
+}
+
 enum engine_result batch_take(struct batch *batch, struct task *task, int input, const rd_kafka_message_t *message, bool *again, struct error *error) {
     int32_t partition = task_partition(task);
     if ((size_t)input + 1 == batch->options.topic_count) return take_tick(batch, task, input, message, again, error);
@@ -145,15 +155,16 @@ enum engine_result batch_take(struct batch *batch, struct task *task, int input,
         .input = input, .partition = partition, .offset = message->offset, .timestamp_ms = rd_kafka_message_timestamp(message, NULL),
         .received_ms = clock_wall_ms(), .key = {message->key, message->key_len}, .value = {message->payload, message->len}};
     if (!headers_of(batch, message, &taken, error)) return ENGINE_ABORT;
+    if ((size_t)input + 2 == batch->options.topic_count) {   /* what people decided */
+        taken.input = 0;
+        enum engine_result resolved = engine_resolve(batch->engine, task, &taken, error);
+        return resolved == ENGINE_DONE ? taken_keep(batch, input, partition, error) : resolved;
+    }
     enum engine_result result = engine_take(batch->engine, task, &taken, again, error);
     if (result != ENGINE_DONE) return result;
+    if (!*again) return taken_keep(batch, input, partition, error);
     batch->touched[partition] = true;
-    if (*again) return ENGINE_DONE;
-    rd_kafka_message_t *ours = consumer_take(batch->options.consumer, input, partition);
-    if (keep(batch, ours)) return ENGINE_DONE;
-    rd_kafka_message_destroy(ours);
-    error_set(error, "out of memory");
-    return ENGINE_FATAL;
+    return ENGINE_DONE;
 }
 
 bool batch_is_empty(const struct batch *batch) { return !batch->open && batch->message_count == 0 && engine_batch_records(batch->engine) == 0; }

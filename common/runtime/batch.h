@@ -16,7 +16,7 @@ struct batch;
 struct batch_options {
     struct producer *producer;
     struct consumer *consumer;
-    const char *const *topics;      /* the inputs, the last of them the timers */
+    const char *const *topics;      /* the inputs, the last two what people decided, and the timers */
     size_t topic_count;
     int32_t partition_count;
 };

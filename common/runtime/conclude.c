@@ -1,9 +1,11 @@
 /* conclude: what leaves the engine for one decision: acknowledgment, exception, dead letter, and what the decide function emitted. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/codec/encode.h"
 #include "common/codec/wire.h"
+#include "common/platform/hash.h"
 #include "common/runtime/engine_internal.h"
 
 static void output_send(struct decision *decision, const struct engine_output *output) {
@@ -34,17 +36,50 @@ static void record_send(struct decision *decision, const struct output_topic *to
     conclude_send(decision, topic->name, -1, conclude_bytes(decision, topic, record), NULL, 0);
 }
 
+/* The decision's reasons and missing keys as records of a schema of its own: the same fields under other names. */
+#define REASONS_FILL(decision, type, to) \
+    type to[REASONS_MAXIMUM]; \
+    for (size_t i = 0; i < (decision)->reason_count; i++) \
+        to[i] = (type){slice_of(reasons[(decision)->reasons[i].reason].code), slice_of((decision)->reasons[i].field), slice_of((decision)->reasons[i].text)}
+#define MISSING_FILL(decision, type, to) \
+    type to[MISSING_MAXIMUM]; \
+    for (size_t i = 0; i < (decision)->missing_count; i++) to[i] = (type){missing_name(decision, i), (decision)->missing[i].key}
+
+static struct slice missing_name(const struct decision *decision, size_t i) {
+    const struct parked_missing *key = &decision->missing[i];
+    return slice_of(key->table >= 0 ? master_tables[key->table].name : decision->engine->processor->stores[key->store].name);
+}
+
+static bool has_amount(const struct envelope *envelope) { return envelope->has_amount && codec_decimal_is_number(envelope->amount_e4); }
+
+static void step_send(struct decision *decision, bool waits, const char *step) {
+    const struct envelope *envelope = &decision->envelope;
+    REASONS_FILL(decision, struct step_reason, why);
+    MISSING_FILL(decision, struct step_missing_key, missing);
+    struct document_step record = {.entity = envelope->entity, .flow = decision_flow(decision), .partner = envelope->partner, .document = envelope->number,
+        .step = slice_of(step), .processor = slice_of(decision->engine->processor->name), .kind = slice_of(envelope->kind), .event_id = envelope->event_id,
+        .source = envelope->source, .origin = decision_origin(decision), .correlation_id = envelope->correlation_id, .occurred_at_ms = decision->time_ms,
+        .user = envelope->user, .has_document_date = envelope->document_date != 0, .document_date = envelope->document_date, .currency = envelope->currency,
+        .has_amount = has_amount(envelope), .amount_e4 = envelope->amount_e4};
+    record.reasons.items = why;
+    record.reasons.count = decision->reason_count;
+    record.missing.items = missing;
+    record.missing.count = waits ? decision->missing_count : 0;
+    record.journals.items = decision->journals;
+    record.journals.count = decision->journal_count;
+    record.links.items = decision->links;
+    record.links.count = decision->link_count;
+    const struct output_topic *topic = &decision->engine->steps;
+    const struct engine_output output = {.topic = topic->name, .partition = -1, .key = decision->step_key, .value = conclude_bytes(decision, topic, &record),
+                                         .task = decision->task, .timestamp_ms = decision->time_ms};
+    output_send(decision, &output);
+}
+
 void conclude_acknowledge(struct decision *decision, enum acknowledged_outcome outcome, const char *step) {
     const struct envelope *envelope = &decision->envelope;
-    struct acknowledged_reason why[REASONS_MAXIMUM];
-    struct missing_key missing[MISSING_MAXIMUM];
-    for (size_t i = 0; i < decision->reason_count; i++)
-        why[i] = (struct acknowledged_reason){slice_of(reasons[decision->reasons[i].reason].code), slice_of(decision->reasons[i].field), slice_of(decision->reasons[i].text)};
-    for (size_t i = 0; i < decision->missing_count; i++) {
-        const struct parked_missing *key = &decision->missing[i];
-        const char *table = key->table >= 0 ? master_tables[key->table].name : decision->engine->processor->stores[key->store].name;
-        missing[i] = (struct missing_key){slice_of(table), key->key};
-    }
+    const bool waits = outcome == ACKNOWLEDGED_OUTCOME_PARKED;
+    REASONS_FILL(decision, struct acknowledged_reason, why);
+    MISSING_FILL(decision, struct missing_key, missing);
     struct acknowledgment record = {.source = envelope->source, .event_id = envelope->event_id, .processor = slice_of(decision->engine->processor->name),
         .origin = decision_origin(decision), .entity = envelope->entity, .partner = envelope->partner, .document = envelope->number,
         .kind = slice_of(envelope->kind), .correlation_id = envelope->correlation_id, .outcome = outcome, .step = slice_of(step),
@@ -52,26 +87,39 @@ void conclude_acknowledge(struct decision *decision, enum acknowledged_outcome o
     record.reasons.items = why;
     record.reasons.count = decision->reason_count;
     record.missing.items = missing;
-    record.missing.count = outcome == ACKNOWLEDGED_OUTCOME_PARKED ? decision->missing_count : 0;
+    record.missing.count = waits ? decision->missing_count : 0;
     record.journals.items = decision->journals;
     record.journals.count = decision->journal_count;
     record_send(decision, &decision->engine->acknowledgments, &record);
+    step_send(decision, waits, outcome == ACKNOWLEDGED_OUTCOME_HELD ? "needs decision" : step);
+}
+
+static uint64_t shown_add(uint64_t sum, struct slice code, struct slice field) { return (sum * 31 + hash_slice(code)) * 31 + hash_slice(field); }
+static void shown_write(char text[SHOWN_SIZE], uint64_t sum) { snprintf(text, SHOWN_SIZE, "%016" PRIx64, sum); }
+
+void conclude_shown(const struct decision *decision, char text[SHOWN_SIZE]) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < decision->reason_count; i++) sum = shown_add(sum, slice_of(reasons[decision->reasons[i].reason].code), slice_of(decision->reasons[i].field));
+    shown_write(text, sum);
+}
+
+void conclude_shown_of(const struct parked_event *parked, char text[SHOWN_SIZE]) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < parked->reasons.count; i++) sum = shown_add(sum, parked->reasons.items[i].code, parked->reasons.items[i].field);
+    shown_write(text, sum);
 }
 
 void conclude_exception(struct decision *decision, const struct output_topic *topic, const char *outcome) {
     const struct envelope *envelope = &decision->envelope;
-    struct exception_reason why[REASONS_MAXIMUM];
-    struct exception_missing_key missing[MISSING_MAXIMUM];
-    for (size_t i = 0; i < decision->reason_count; i++)
-        why[i] = (struct exception_reason){slice_of(reasons[decision->reasons[i].reason].code), slice_of(decision->reasons[i].field), slice_of(decision->reasons[i].text)};
-    for (size_t i = 0; i < decision->missing_count; i++) {
-        const struct parked_missing *key = &decision->missing[i];
-        const char *table = key->table >= 0 ? master_tables[key->table].name : decision->engine->processor->stores[key->store].name;
-        missing[i] = (struct exception_missing_key){slice_of(table), key->key};
-    }
+    char shown[SHOWN_SIZE];
+    REASONS_FILL(decision, struct exception_reason, why);
+    MISSING_FILL(decision, struct exception_missing_key, missing);
+    conclude_shown(decision, shown);
     struct exception_record record = {.processor = slice_of(decision->engine->processor->name), .origin = decision_origin(decision),
         .source = envelope->source, .event_id = envelope->event_id, .entity = envelope->entity, .partner = envelope->partner,
         .document = envelope->number, .kind = slice_of(envelope->kind), .correlation_id = envelope->correlation_id, .outcome = slice_of(outcome),
+        .item = (int64_t)decision->item, .shown = slice_of(shown), .user = envelope->user, .has_document_date = envelope->document_date != 0,
+        .document_date = envelope->document_date, .currency = envelope->currency, .has_amount = has_amount(envelope), .amount_e4 = envelope->amount_e4,
         .occurred_at_ms = decision->time_ms, .value = decision->message->value};
     record.reasons.items = why;
     record.reasons.count = decision->reason_count;
@@ -79,6 +127,8 @@ void conclude_exception(struct decision *decision, const struct output_topic *to
     record.missing.count = decision->missing_count;
     record_send(decision, topic, &record);
 }
+
+void conclude_audit(struct decision *decision, const struct audit_entry *entry) { record_send(decision, &decision->engine->audit, entry); }
 
 void conclude_dead_letter(struct decision *decision, enum reason reason, const char *text) {
     /* Key, value and headers go on untouched; what we know is said in headers of our own. */

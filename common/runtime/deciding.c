@@ -16,6 +16,9 @@ void deciding_count(struct decision *decision, int outcome) {
     engine->batch.journals += decision->journal_count;
 }
 
+/* Nobody is told what became of it. */
+static bool is_silent(const struct decision *decision) { return decision->input->follows || decision->input->internal; }
+
 static void dead_letter(struct decision *decision) {
     if (decision->input->follows) return;
     for (size_t i = 0; i < decision->reason_count; i++)
@@ -47,13 +50,14 @@ static void envelope_check(struct decision *decision, bool from_parking) {
     for (size_t i = 0; i < sizeof identifiers / sizeof *identifiers; i++)
         if (!identifiers[i].length || identifiers[i].length > IDENTIFIER_MAXIMUM || memchr(identifiers[i].data, 0, identifiers[i].length))
             report(decision, REASON_DECODE_FAILED, names[i], "empty, longer than %d bytes or with a zero byte", IDENTIFIER_MAXIMUM);
-    struct slice key = KEY(decision, envelope->entity, envelope->partner);
+    struct slice key = envelope->key.length ? envelope->key : KEY(decision, envelope->entity, envelope->partner);
     if (!slice_equal(key, decision->message->key))
         report(decision, REASON_KEY_MISMATCH, "", "the record's key is " SLICE_FORMAT ", its content's " SLICE_FORMAT, SLICE_ARGUMENT(decision->message->key), SLICE_ARGUMENT(key));
     else if (!from_parking && hash_partition(key, engine->options.partition_count) != decision->message->partition)
         report(decision, REASON_WRONG_PARTITION, "", "key " SLICE_FORMAT " belongs to partition %d of %d", SLICE_ARGUMENT(key),
                (int)hash_partition(key, engine->options.partition_count), (int)engine->options.partition_count);
-    if (refused(decision)) return;
+    if (!is_silent(decision)) decision->step_key = KEY(decision, envelope->entity, decision_flow(decision), envelope->partner, envelope->number);
+    if (refused(decision) || decision->input->internal) return;
     struct table_row row;
     struct slice permission = KEY(decision, envelope->source, slice_of(decision->input->topic));
     int32_t date = utc_day(decision->time_ms);
@@ -119,19 +123,19 @@ static void remember_event(struct decision *decision) {
 
 /* The final part of a verdict that lets the document go on; parked: it waited until now. */
 static void accept(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
-    bool follows = decision->input->follows;
+    const bool silent = is_silent(decision);
     const struct document document = decision->envelope.document;
     if (parked) parking_remove(decision, sequence, parked);
     effects_apply(decision);
     remember_event(decision);
-    if (!follows) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_ACCEPTED, "validated");
+    if (!silent) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_ACCEPTED, "validated");
     if (parked || decision->envelope.overtakes) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
 }
 
 static void reject(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
     const struct document document = decision->envelope.document;
     if (parked) parking_remove(decision, sequence, parked);
-    if (!decision->input->follows) {
+    if (!is_silent(decision)) {
         conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_REJECTED, "rejected");
         conclude_exception(decision, &decision->engine->rejected, "rejected");
     }
@@ -140,7 +144,7 @@ static void reject(struct decision *decision, uint64_t sequence, const struct pa
 
 static void hold(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
     parking_store(decision, sequence, parked, PARKED_STATUS_HELD);
-    if (decision->input->follows) return;
+    if (is_silent(decision)) return;
     if (parked && parked->status != PARKED_STATUS_HELD) conclude_exception(decision, &decision->engine->parked, "released");
     conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_HELD, "held");
     conclude_exception(decision, &decision->engine->held, "held");
@@ -148,14 +152,14 @@ static void hold(struct decision *decision, uint64_t sequence, const struct park
 
 static void park(struct decision *decision, uint64_t sequence, const struct parked_event *parked, enum parked_status status) {
     parking_store(decision, sequence, parked, status);
-    if (decision->input->follows) return;
+    if (is_silent(decision)) return;
     conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_PARKED, "waiting");
     conclude_exception(decision, &decision->engine->parked, "parked");
 }
 
 static void released(struct decision *decision, const struct parked_event *parked) {
     decision->engine->batch.released++;
-    if (decision->input->follows) return;
+    if (is_silent(decision)) return;
     conclude_exception(decision, parked->status == PARKED_STATUS_HELD ? &decision->engine->held : &decision->engine->parked, "released");
 }
 
@@ -176,6 +180,14 @@ void deciding_message(const struct parked_event *parked, const struct decision *
         .timestamp_ms = parked->timestamp_ms, .received_ms = parked->timestamp_ms, .key = parked->key, .value = parked->value};
 }
 
+void deciding_void(struct decision *decision, uint64_t sequence, const struct parked_event *parked, enum reason reason, const char *text) {
+    decision->reason_count = decision->missing_count = 0;
+    report(decision, reason, "", "%s", text);
+    released(decision, parked);
+    reject(decision, sequence, parked);
+    if (!decision->input->follows) deciding_count(decision, OUTCOME_REJECTED);
+}
+
 /* Makes the waiting events that would establish the document rejected: it was cancelled before it came to be. */
 static bool establishing_void(struct decision *cancellation) {
     struct task *task = cancellation->task;
@@ -192,11 +204,8 @@ static bool establishing_void(struct decision *cancellation) {
         voided->part_of = cancellation;
         deciding_read(voided, true);
         if (voided->heaviest == CLASS_POISON) continue;
-        voided->reason_count = voided->missing_count = 0;
-        report(voided, REASON_ALREADY_REVERSED, "", "cancelled while it waited, by event " SLICE_FORMAT, SLICE_ARGUMENT(cancellation->envelope.event_id));
-        released(voided, parked);
-        reject(voided, sequence, parked);
-        deciding_count(voided, OUTCOME_REJECTED);
+        deciding_void(voided, sequence, parked, REASON_ALREADY_REVERSED,
+                      decision_format(voided, "cancelled while it waited, by event " SLICE_FORMAT, SLICE_ARGUMENT(cancellation->envelope.event_id)).data);
         any = true;
     }
     return any;
@@ -209,7 +218,7 @@ static int conclude_new(struct decision *decision) {
     case VERDICT_HELD: hold(decision, 0, NULL); return OUTCOME_HELD;
     case VERDICT_PARKED: park(decision, 0, NULL, PARKED_STATUS_WAITING); return OUTCOME_PARKED;
     case VERDICT_DUPLICATE:
-        if (!decision->input->follows) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_DUPLICATE, "already received");
+        if (!is_silent(decision)) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_DUPLICATE, "already received");
         return OUTCOME_DUPLICATE;
     case VERDICT_POISON: dead_letter(decision); break;   /* one of its codes is too long to be a key */
     }
@@ -252,14 +261,24 @@ void deciding_new(struct decision *decision) {
     if (!decision->input->follows) deciding_count(decision, outcome);
 }
 
-/* What is held stays held, and nobody is told again. If something may release it, that is what was found now. */
+/* What is held stays held, and its source is not told again. If something may release it, that is what was found now; who decides must see that. */
 static void stay_held(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
     decision->held_until |= parked->missing.count > 0;
-    if (decision->held_until && !same_reasons(decision, parked)) parking_store(decision, sequence, parked, PARKED_STATUS_HELD);
+    if (decision->held_until && !same_reasons(decision, parked)) {
+        parking_store(decision, sequence, parked, PARKED_STATUS_HELD);
+        if (!is_silent(decision)) conclude_exception(decision, &decision->engine->held, "held");
+    } else if (parked->again) {
+        struct parked_event *done = decision_alloc(decision, sizeof *done);
+        *done = *parked;
+        done->again = false;
+        parking_replace(decision, sequence, done);
+    }
 }
 
 /* An event that waited. by_document: its turn has come; otherwise a key that it waits for arrived. */
 void deciding_again(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    decision->item = sequence;
+    decision->waited = parked;
     deciding_read(decision, true);
     if (decision->heaviest < CLASS_POISON) {
         const struct document document = decision->envelope.document;
@@ -298,13 +317,15 @@ void deciding_again(struct decision *decision, uint64_t sequence, const struct p
 
 /* Its time is over: what waited is held, with the reasons it had. */
 void deciding_expire(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    decision->item = sequence;
     deciding_read(decision, true);
     decision->reason_count = decision->missing_count = 0;
-    for (size_t i = 0; i < parked->reasons.count; i++)
-        for (int reason = 0; reason < REASON_COUNT; reason++)
-            if (slice_equal(parked->reasons.items[i].code, slice_of(reasons[reason].code)))
-                report(decision, (enum reason)reason, decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(parked->reasons.items[i].field)).data, "%s",
-                       decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(parked->reasons.items[i].text)).data);
+    for (size_t i = 0; i < parked->reasons.count; i++) {
+        const struct parked_reason *why = &parked->reasons.items[i];
+        const enum reason reason = reason_of(why->code);
+        if (reason < REASON_COUNT) report(decision, reason, decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(why->field)).data, "%s",
+                                          decision_format(decision, SLICE_FORMAT, SLICE_ARGUMENT(why->text)).data);
+    }
     hold(decision, sequence, parked);
     decision->engine->batch.expired++;
     if (!decision->input->follows) deciding_count(decision, OUTCOME_HELD);

@@ -94,6 +94,14 @@ struct slice decision_origin(struct decision *decision) {
     return decision->origin;
 }
 
+void linked(struct decision *decision, const char *relation, const char *flow, struct slice document) {
+    const struct step_link link = {slice_of(relation), slice_of(flow), document};
+    if (!document.length || decision->link_count == LINKS_MAXIMUM) return;
+    for (size_t i = 0; i < decision->link_count; i++)
+        if (slice_equal(decision->links[i].document, document) && slice_equal(decision->links[i].relation, link.relation)) return;
+    decision->links[decision->link_count++] = link;
+}
+
 struct slice decision_topic(const struct decision *decision) { return slice_of(decision->input->topic); }
 
 /* ---- asking ---- */
@@ -157,7 +165,29 @@ const char *master_name(enum master table) { return master_tables[table].name; }
 
 /* ---- answering ---- */
 
+enum reason reason_of(struct slice code) {
+    int reason = 0;
+    while (reason < REASON_COUNT && !slice_equal(code, slice_of(reasons[reason].code))) reason++;
+    return (enum reason)reason;
+}
+
+/* Who has approved of this reason for it to be held; empty: nobody. */
+static struct slice approved_by(const struct decision *decision, enum reason reason, const char *field) {
+    for (size_t i = 0; decision->waited && i < decision->waited->approvals.count; i++) {
+        const struct parked_approval *approval = &decision->waited->approvals.items[i];
+        if (slice_equal(approval->code, slice_of(reasons[reason].code)) && slice_equal(approval->field, slice_of(field))) return approval->by;
+    }
+    return (struct slice){0};
+}
+
 static void reason_add(struct decision *decision, enum reason_class class, enum reason reason, const char *field, const char *text) {
+    if (class == CLASS_HELD && reasons[reason].approvable) {
+        const struct slice by = approved_by(decision, reason, field);
+        if (by.length) {
+            class = CLASS_NOTE;
+            text = decision_format(decision, "approved by " SLICE_FORMAT "%s%s", SLICE_ARGUMENT(by), *text ? ": " : "", text).data;
+        }
+    }
     if (class > decision->heaviest) decision->heaviest = class;
     if (decision->reason_count == REASONS_MAXIMUM) return;   /* a document with more is told the first ones */
     for (size_t i = 0; i < decision->reason_count; i++)
@@ -284,6 +314,13 @@ struct slice emit_keyed(struct decision *decision, int output, struct slice erp,
     *decision->last_emission = emission;
     decision->last_emission = &emission->next;
     return emission->bytes;
+}
+
+void emit_bytes(struct decision *decision, int output, struct slice bytes) {
+    struct emission *emission = decision_alloc(decision, sizeof *emission);
+    *emission = (struct emission){.output = output, .key = decision->message->key, .bytes = bytes};
+    *decision->last_emission = emission;
+    decision->last_emission = &emission->next;
 }
 
 static void deferral_add(struct decision *decision, struct deferral deferral) {

@@ -29,13 +29,16 @@ static bool outputs_make(struct engine *engine, struct error *error) {
     output_set(engine, &engine->rejected, "exceptions.rejected", &exception_record_type);
     output_set(engine, &engine->held, "exceptions.held", &exception_record_type);
     output_set(engine, &engine->parked, "exceptions.parked", &exception_record_type);
-    bool ok = engine->acknowledgments.name && engine->rejected.name && engine->held.name && engine->parked.name;
+    output_set(engine, &engine->steps, "document.steps", &document_step_type);
+    output_set(engine, &engine->audit, "audit", &audit_entry_type);
+    bool ok = engine->acknowledgments.name && engine->rejected.name && engine->held.name && engine->parked.name && engine->steps.name && engine->audit.name;
     for (int i = 0; i < OUTPUTS_MAXIMUM && processor->outputs[i].topic; i++) {
         output_set(engine, &engine->outputs[i], processor->outputs[i].topic, processor->outputs[i].type);
         ok = ok && engine->outputs[i].name;
     }
     for (int i = 0; i < INPUTS_MAXIMUM && processor->inputs[i].topic; i++)
-        ok = ok && asprintf(&engine->dead_letters[i], "dlq.%s", processor->inputs[i].topic) > 0;
+        ok = ok && asprintf(&engine->dead_letters[i], "dlq.%s", processor->inputs[i].topic) > 0 &&
+             (engine->flows[i] = strndup(processor->inputs[i].topic, strcspn(processor->inputs[i].topic, ".")));
     ok = ok && asprintf(&engine->timers, "kontor.%s.timers", processor->name) > 0;
     ok = ok && asprintf(&engine->changelog, "kontor.%s.changelog", processor->name) > 0;
     return ok || error_set(error, "out of memory");
@@ -60,6 +63,8 @@ void engine_outputs(const struct processor *processor, void (*visit)(void *conte
     visit(context, "exceptions.rejected", &exception_record_type, false);
     visit(context, "exceptions.held", &exception_record_type, false);
     visit(context, "exceptions.parked", &exception_record_type, false);
+    visit(context, "document.steps", &document_step_type, false);
+    visit(context, "audit", &audit_entry_type, false);
     for (int i = 0; i < OUTPUTS_MAXIMUM && processor->outputs[i].topic; i++)
         visit(context, processor->outputs[i].topic, processor->outputs[i].type, processor->outputs[i].per_erp);
     for (int i = 0; i < INPUTS_MAXIMUM && processor->inputs[i].topic; i++) {
@@ -107,9 +112,14 @@ void engine_free(struct engine *engine) {
     free(engine->rejected.name);
     free(engine->held.name);
     free(engine->parked.name);
+    free(engine->steps.name);
+    free(engine->audit.name);
     free(engine->changelog);
     free(engine->timers);
-    for (int i = 0; i < INPUTS_MAXIMUM; i++) free(engine->dead_letters[i]);
+    for (int i = 0; i < INPUTS_MAXIMUM; i++) {
+        free(engine->dead_letters[i]);
+        free(engine->flows[i]);
+    }
     free(engine->overlay.slots);
     buffer_free(&engine->scratch);
     arena_free(&engine->arena);
@@ -198,12 +208,6 @@ void task_close(struct task *task) {
 int32_t task_partition(const struct task *task) { return task->partition; }
 struct state *task_state(struct task *task) { return task->state; }
 int64_t task_table_offset(const struct task *task, size_t table) { return task->table_offsets[table]; }
-
-struct task_waiting task_waiting(const struct task *task) {
-    struct task_waiting waiting = task->parking.counts;
-    waiting.stream_time_ms = task->stream_time_ms;
-    return waiting;
-}
 
 /* ---- taking ---- */
 
@@ -324,6 +328,18 @@ enum engine_result engine_tick(struct engine *engine, struct task *task, int64_t
         ticks_drop_marks(task);
     }
     engine->batch.ticks++;
+    engine->batch_records++;
+    return ENGINE_DONE;
+}
+
+enum engine_result engine_resolve(struct engine *engine, struct task *task, const struct engine_message *message, struct error *error) {
+    jmp_buf escape;
+    struct decision decision;
+    decision_begin(&decision, engine, task, message, error);
+    decision.escape = &escape;
+    if (setjmp(escape)) return decision.failure;
+    task->touched = true;
+    resolving_take(&decision);
     engine->batch_records++;
     return ENGINE_DONE;
 }

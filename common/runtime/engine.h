@@ -115,6 +115,8 @@ enum engine_result engine_take(struct engine *engine, struct task *task, const s
 /* A tick of the broker's time: ends waits whose limit has been over by it. *again as above. Ticks are taken from kontor.<processor>.timers, in their turn
  * behind the declared inputs; what is in them does not count. broker_time_ms: when the broker appended it. */
 enum engine_result engine_tick(struct engine *engine, struct task *task, int64_t broker_time_ms, bool *again, struct error *error);
+/* A record of resolutions.<processor>, which stands behind the declared inputs and before the ticks: what people decided of an event that is held or waits. */
+enum engine_result engine_resolve(struct engine *engine, struct task *task, const struct engine_message *message, struct error *error);
 /* Whether a tick is wanted: something waits that no tick has counted yet, or whose limit should be over by a clock that shows now_ms. That clock decides
  * nothing else. engine_send_tick gives one to the sink, as an output of the batch. */
 bool task_wants_tick(const struct task *task, int64_t now_ms);
@@ -142,8 +144,12 @@ struct engine_counts {
 enum { OUTCOME_ACCEPTED, OUTCOME_DUPLICATE, OUTCOME_REJECTED, OUTCOME_HELD, OUTCOME_PARKED, OUTCOME_POISON, OUTCOME_COUNT };
 extern const char *const outcome_names[OUTCOME_COUNT];
 const struct engine_counts *engine_counts(const struct engine *engine);
+/* What waits now. oldest_ms: the earliest event time of what waits or is held; 0: nothing does. */
 struct task_waiting { uint64_t parked, held, behind, deferred; int64_t oldest_ms; int64_t stream_time_ms; };
-struct task_waiting task_waiting(const struct task *task);
+struct task_waiting task_waiting(struct task *task);
+/* By reason, and by the table, or store of the processor's own, that lacks a key: events with several count for each. Adds to the sums. */
+struct waiting_sums { uint64_t parked_by_reason[REASON_COUNT], held_by_reason[REASON_COUNT], for_table[MASTER_COUNT], for_store[STORES_MAXIMUM]; };
+void task_waiting_add(const struct task *task, struct waiting_sums *sums);
 
 /* Every output topic of the processor but the per-ERP suffixes: declared outputs, acknowledgments, exceptions, DLQ of each input, timers, changelog. Calls visit. */
 void engine_outputs(const struct processor *processor, void (*visit)(void *context, const char *topic, const struct codec_type *type, bool per_erp), void *context);

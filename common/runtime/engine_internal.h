@@ -1,6 +1,6 @@
 /* engine_internal: what the files of the engine share: engine.c (taking and sealing), deciding.c (one event), decision.c (what a decide function asks and answers),
- * overlay.c (the batch's state), layouts.c (with which schemas it was written), parking.c (what waits), ticks.c (how long by the broker's time), conclude.c
- * (from verdict to outputs). */
+ * overlay.c (the batch's state), layouts.c (with which schemas it was written), parking.c (what waits), ticks.c (how long by the broker's time), resolving.c (what people
+ * decided of what waits), conclude.c (from verdict to outputs). */
 #ifndef KONTOR_RUNTIME_ENGINE_INTERNAL_H
 #define KONTOR_RUNTIME_ENGINE_INTERNAL_H
 #include <setjmp.h>
@@ -9,14 +9,17 @@
 #include "common/runtime/engine.h"
 #include "common/runtime/index.h"
 #include "schemas/acknowledgment.h"
+#include "schemas/audit_entry.h"
+#include "schemas/document_step.h"
 #include "schemas/exception.h"
 #include "schemas/parked.h"
+#include "schemas/resolution.h"
 #include "schemas/task_clock.h"
 
 /* Stores of the engine; the processor's first is STORE_FIRST on the wire, 0 in its declaration. */
 enum { STORE_ENGINE = 0, STORE_PARKED = 1, STORE_FIRST = 2, STORE_LIMIT = STORE_FIRST + STORES_MAXIMUM };
 enum { LAYOUT_KEY_SIZE = 8, LAYOUT_LIMIT = 256 };
-enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 128, EVENT_IDS_MAXIMUM = 256, MARKS_MAXIMUM = 64, STEP_SIZE = 64 };
+enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 128, EVENT_IDS_MAXIMUM = 256, MARKS_MAXIMUM = 64, LINKS_MAXIMUM = 32, STEP_SIZE = 64, SHOWN_SIZE = 17 };
 
 /* The day of a moment, in UTC, since 1970. */
 static inline int32_t utc_day(int64_t time_ms) {
@@ -59,7 +62,9 @@ struct parked_deadline { int64_t at_ms; uint64_t sequence; };
 struct deadlines { struct parked_deadline *items; size_t count, capacity; };    /* a heap, the earliest first; entries of what left are dropped when they come up */
 struct unmarked { uint64_t sequence; int64_t limit_ms; };
 struct parking {
-    struct index by_document, by_missing;
+    struct index by_document, by_missing, by_number;    /* by_number: those whose age counts */
+    struct deadlines by_age;                    /* event times of these, and of some that left */
+    struct waiting_sums sums;
     struct deadlines by_stream, by_broker;      /* in stream time; in the broker's, of what has a mark */
     struct unmarked *unmarked;                  /* what had no mark when it began to wait; some may have left */
     size_t unmarked_count, unmarked_capacity;
@@ -117,7 +122,8 @@ struct engine {
     const struct codec_type *store_types[STORE_LIMIT];
     struct layout *layouts, *own_layout;    /* all that were met, the newest first */
     struct { struct slice *erps; const char **topics; size_t count; } per_erp[OUTPUTS_MAXIMUM];
-    struct output_topic outputs[OUTPUTS_MAXIMUM], acknowledgments, rejected, held, parked;
+    struct output_topic outputs[OUTPUTS_MAXIMUM], acknowledgments, rejected, held, parked, steps, audit;
+    char *flows[INPUTS_MAXIMUM];
     char *changelog, *timers, *dead_letters[INPUTS_MAXIMUM];
     int table_positions[MASTER_COUNT];      /* master -> position in options.tables, -1: not declared */
     size_t table_count;
@@ -153,6 +159,11 @@ struct decision {
     size_t reason_count;
     struct parked_missing missing[MISSING_MAXIMUM];
     size_t missing_count;
+    struct step_link links[LINKS_MAXIMUM];
+    size_t link_count;
+    struct slice step_key;              /* of document.steps */
+    uint64_t item;                      /* its number among what waits; 0: it does not */
+    const struct parked_event *waited;  /* with what people have approved of it; NULL: it did not wait */
     struct slice journals[JOURNALS_MAXIMUM];
     size_t journal_count;
     struct effect *first_effect, **last_effect;
@@ -167,6 +178,13 @@ struct decision {
     struct error *error;
     jmp_buf *escape;
 };
+
+static inline struct slice decision_flow(const struct decision *decision) {
+    return slice_of(decision->engine->flows[decision->input - decision->engine->processor->inputs]);
+}
+
+/* By its code; REASON_COUNT: there is none. */
+enum reason reason_of(struct slice code);
 
 /* Leaves the decide function: the batch or the process cannot go on. */
 _Noreturn void decision_fail(struct decision *decision, enum engine_result failure, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -200,9 +218,11 @@ struct slice layouts_text(const struct task *task);
 /* ---- parking.c ---- */
 MUST_CHECK bool parking_load(struct task *task, struct error *error);
 void parking_free(struct task *task);
-/* Puts the event of the decision among what waits, or back with another status. sequence 0: a new one. */
+/* Puts the event of the decision among what waits, or back with another status. sequence 0: a new one, which becomes the decision's item. */
 void parking_store(struct decision *decision, uint64_t sequence, const struct parked_event *before, enum parked_status status);
 void parking_remove(struct decision *decision, uint64_t sequence, const struct parked_event *parked);
+/* The same event with something else kept about it; what it waits for stays. */
+void parking_replace(struct decision *decision, uint64_t sequence, const struct parked_event *parked);
 const struct parked_event *parking_find(struct decision *decision, uint64_t sequence);
 /* Keeps a record until its time has come, in the place of an earlier one of its name; one without bytes only takes that out. */
 void parking_defer(struct decision *decision, const struct deferral *deferral);
@@ -241,13 +261,24 @@ void deciding_again(struct decision *decision, uint64_t sequence, const struct p
 void deciding_expire(struct decision *decision, uint64_t sequence, const struct parked_event *parked);
 void deciding_message(const struct parked_event *parked, const struct decision *now, struct engine_message *message);
 void deciding_count(struct decision *decision, int outcome);
+/* What waited becomes rejected, for a reason from outside. */
+void deciding_void(struct decision *decision, uint64_t sequence, const struct parked_event *parked, enum reason reason, const char *text);
+
+/* ---- resolving.c ---- */
+/* A record of resolutions.<processor>. */
+void resolving_take(struct decision *decision);
 
 /* ---- conclude.c: outputs ---- */
 void conclude_send(struct decision *decision, const char *topic, int32_t partition, struct slice value, const struct record_header *headers, size_t count);
 /* A record as it goes out to a topic, in the batch's memory. */
 struct slice conclude_bytes(struct decision *decision, const struct output_topic *topic, const void *record);
+/* The acknowledgment to the source, and the step in the document's life. */
 void conclude_acknowledge(struct decision *decision, enum acknowledged_outcome outcome, const char *step);
 void conclude_exception(struct decision *decision, const struct output_topic *topic, const char *outcome);
+/* Stands for the reasons of what waits, so that a decision can say which it saw: of a decision now, and of what waits, the same text. */
+void conclude_shown(const struct decision *decision, char text[SHOWN_SIZE]);
+void conclude_shown_of(const struct parked_event *parked, char text[SHOWN_SIZE]);
+void conclude_audit(struct decision *decision, const struct audit_entry *entry);
 void conclude_dead_letter(struct decision *decision, enum reason reason, const char *text);
 void conclude_emissions(struct decision *decision);
 /* A record whose time has come. */

@@ -26,9 +26,7 @@ enum {
 
 struct loop {
     const struct loop_options *options;
-    const char *topics[INPUTS_MAXIMUM + 1];     /* the declared inputs, then the timers */
-    char timers[TOPIC_NAME_MAXIMUM];
-    size_t topic_count;
+    struct topics_inputs inputs;
     int64_t *ticked_ms;         /* by partition: when a tick of the task was last sent or taken */
     struct consumer *consumer;
     struct producer *producer;
@@ -51,7 +49,7 @@ static bool make_clients(struct loop *loop, const char **outputs, struct error *
     for (; count < o->topics->output_count; count++) outputs[count] = o->topics->outputs[count];
     outputs[count++] = o->topics->changelog;
     const struct producer_options producer = {o->settings, o->transactional_id, o->transaction_timeout_ms, o->call_timeout_ms, o->compression, outputs, count, o->hurried};
-    const struct consumer_options consumer = {o->settings, o->group, o->instance, loop->topics, loop->topic_count, o->topics->partition_count,
+    const struct consumer_options consumer = {o->settings, o->group, o->instance, loop->inputs.names, loop->inputs.count, o->topics->partition_count,
                                               o->session_timeout_ms, o->wake};
     return producer_open(&loop->producer, &producer, error) && consumer_open(&loop->consumer, &consumer, error);
 }
@@ -64,7 +62,7 @@ static uint64_t new_id(void) {
 
 static bool make_engine(struct loop *loop, struct error *error) {
     const struct loop_options *o = loop->options;
-    const struct batch_options batch = {loop->producer, loop->consumer, loop->topics, loop->topic_count, o->topics->partition_count};
+    const struct batch_options batch = {loop->producer, loop->consumer, loop->inputs.names, loop->inputs.count, o->topics->partition_count};
     if (!batch_new(&loop->batch, &batch, error)) return false;
     const struct engine_options engine = {
         .processor = o->processor, .version = o->version, .new_id = new_id, .schemas = schemas_for_engine(o->schemas), .tables = o->tables, .sink = batch_sink(loop->batch),
@@ -77,7 +75,7 @@ static bool make_engine(struct loop *loop, struct error *error) {
     if (!follow_open(&loop->follow, &follow, error)) return false;
     size_t table_count = 0;
     while (o->table_list[table_count]) table_count++;
-    const struct tasks_options tasks = {o->states_dir, o->processor, o->topics, loop->topic_count, table_count, o->tail, loop->consumer, loop->engine, o->tables,
+    const struct tasks_options tasks = {o->states_dir, o->processor, o->topics, loop->inputs.count, table_count, o->tail, loop->consumer, loop->engine, o->tables,
                                         serve_metrics(o->serve)->restore_seconds};
     if (!tasks_open(&loop->tasks, &tasks, error)) return false;
     const struct report_options report = {o->processor, o->serve, o->tables, table_count, loop->consumer, loop->producer, loop->engine, loop->tasks, loop->follow};
@@ -143,20 +141,23 @@ static bool is_full(const struct loop *loop) {
            batch_age_ns(loop->batch) >= o->batch_ms * 1000000 || engine_full(loop->engine);
 }
 
-static bool is_timers(const struct loop *loop, int input) { return (size_t)input + 1 == loop->topic_count; }
+static bool is_timers(const struct loop *loop, int input) { return (size_t)input + 1 == loop->inputs.count; }
 
-/* The input whose record is the task's next, or -1: none, or one may still come that stands before it. *no_ticks: the timers were at their end a moment ago and
- * are not asked again; nearly always they are, and it would cost something for each record. */
-static int next_input(struct loop *loop, int32_t partition, bool *no_ticks, const rd_kafka_message_t **message) {
+/* What people decided, and ticks. */
+static bool is_seldom(const struct loop *loop, int input) { return (size_t)input + 2 >= loop->inputs.count; }
+
+/* The input whose record is the task's next, or -1: none, or one may still come that stands before it. *quiet: bits of inputs where seldom something comes, that were
+ * at their end a moment ago; they are not asked again: nearly always they are, and it would cost something for each record. */
+static int next_input(struct loop *loop, int32_t partition, unsigned *quiet, const rd_kafka_message_t **message) {
     int input = -1;
     int64_t least = 0, now = clock_wall_ms();
     bool waits = false;
-    for (int i = 0; i < (int)loop->topic_count; i++) {
+    for (int i = 0; i < (int)loop->inputs.count; i++) {
         const rd_kafka_message_t *head;
-        if (is_timers(loop, i) && *no_ticks) continue;
+        if (*quiet & 1u << i) continue;
         enum consumer_head result = consumer_head(loop->consumer, i, partition, &head);
         if (result == HEAD_WAIT) waits = true;
-        if (is_timers(loop, i)) *no_ticks = result == HEAD_END;
+        if (result == HEAD_END && is_seldom(loop, i)) *quiet |= 1u << i;
         if (result != HEAD_RECORD) continue;
         int64_t time = rd_kafka_message_timestamp(head, NULL);
         if (time > now) time = now;     /* as the engine clamps it */
@@ -171,14 +172,14 @@ static int next_input(struct loop *loop, int32_t partition, bool *no_ticks, cons
 /* Releases, then records, until the task has no more, had its share, or the batch is full. */
 static enum engine_result work(struct loop *loop, struct task *task, bool *moved, struct error *error) {
     int32_t partition = task_partition(task);
-    bool no_ticks = false;
+    unsigned quiet = 0;
     for (int taken = 0; taken < TASK_RECORDS && !is_full(loop);) {
         bool more = false, again = false;
         enum engine_result result = batch_step(loop->batch, task, &more, moved, error);
         if (result != ENGINE_DONE) return result;
         if (more) continue;
         const rd_kafka_message_t *message = NULL;
-        int input = next_input(loop, partition, &no_ticks, &message);
+        int input = next_input(loop, partition, &quiet, &message);
         if (input < 0) break;
         result = batch_take(loop->batch, task, input, message, &again, error);
         if (result != ENGINE_DONE) return result;
@@ -243,7 +244,7 @@ static enum step send_ticks(struct loop *loop, struct abort_cause *abort) {
         if (!task || now - loop->ticked_ms[p] < loop->options->timers_interval_ms || !task_wants_tick(task, wall)) continue;
         struct error error = {{0}};
         loop->ticked_ms[p] = now;
-        if (engine_send_tick(loop->engine, task, &error) != ENGINE_DONE) return abort_because(abort, "%s: %.400s", loop->timers, error.text);
+        if (engine_send_tick(loop->engine, task, &error) != ENGINE_DONE) return abort_because(abort, "%s: %.400s", loop->inputs.timers, error.text);
     }
     return STEP_DONE;
 }
@@ -324,7 +325,7 @@ enum step loop_run(const struct loop_options *options, struct fatal_cause *fatal
     const char *outputs[TOPIC_NAMES_MAXIMUM + 1];
     enum step step = STEP_DONE;
     struct error error;
-    loop.topic_count = topics_inputs(options->processor, loop.timers, loop.topics);
+    topics_inputs(options->processor, &loop.inputs);
     loop.ticked_ms = calloc((size_t)options->topics->partition_count, sizeof *loop.ticked_ms);
     for (int32_t p = 0; loop.ticked_ms && p < options->topics->partition_count; p++) loop.ticked_ms[p] = -options->timers_interval_ms;
     if (!loop.ticked_ms) step = fatal_because(fatal, EXIT_RUN, "out of memory");

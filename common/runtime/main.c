@@ -214,14 +214,13 @@ static enum step run(struct process *process, struct fatal_cause *fatal) {
 /* Takes the place of this (stopped) instance in the group and gives it up, so that its partitions move at once. */
 static enum step leave(struct process *process, struct fatal_cause *fatal) {
     const struct processor *processor = process->processor;
-    const char *topics[INPUTS_MAXIMUM + 1];
-    char timers[TOPIC_NAME_MAXIMUM];
-    size_t count = topics_inputs(processor, timers, topics);
+    struct topics_inputs inputs;
+    topics_inputs(processor, &inputs);
     enum step step = lock_dir(process, fatal);
     if (step != STEP_DONE) return step;
     struct consumer *consumer;
     struct error error;
-    const struct consumer_options options = {&process->settings, process->group, config_text(process->config, "instance.name"), topics, count, LEAVE_PARTITIONS,
+    const struct consumer_options options = {&process->settings, process->group, config_text(process->config, "instance.name"), inputs.names, inputs.count, LEAVE_PARTITIONS,
                                              (int)config_integer(process->config, "session.timeout.ms"), eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
     if (!consumer_open(&consumer, &options, &error)) return fatal_because(fatal, EXIT_CONFIGURATION, "%.500s", error.text);
     int64_t deadline = clock_monotonic_ms() + LEAVE_JOIN_MS;

@@ -93,11 +93,31 @@ static uint64_t *count_of(struct parking *parking, enum parked_status status) {
 
 static bool has_deadline(const struct parked_event *parked) { return parked->status == PARKED_STATUS_WAITING || parked->status == PARKED_STATUS_DEFERRED; }
 
+/* One more of it, or one less: the sums of what people are shown. */
+static void sums_change(struct task *task, const struct parked_event *parked, int by) {
+    struct waiting_sums *sums = &task->parking.sums;
+    if (parked->status != PARKED_STATUS_WAITING && parked->status != PARKED_STATUS_HELD) return;
+    uint64_t *by_reason = parked->status == PARKED_STATUS_HELD ? sums->held_by_reason : sums->parked_by_reason;
+    for (size_t i = 0; i < parked->reasons.count; i++) {
+        const enum reason reason = reason_of(parked->reasons.items[i].code);
+        if (reason < REASON_COUNT && reasons[reason].class != CLASS_NOTE) by_reason[reason] += (uint64_t)(int64_t)by;
+    }
+    for (size_t i = 0; i < parked->missing.count; i++) {
+        const struct parked_missing *missing = &parked->missing.items[i];
+        if (missing->table >= 0 && missing->table < MASTER_COUNT) sums->for_table[missing->table] += (uint64_t)(int64_t)by;
+        else if (missing->table < 0 && missing->store >= 0 && missing->store < STORES_MAXIMUM) sums->for_store[missing->store] += (uint64_t)(int64_t)by;
+    }
+}
+
 static bool index_insert(struct task *task, uint64_t sequence, const struct parked_event *parked) {
     struct parking *parking = &task->parking;
     char key[INDEX_KEY_SIZE];
     if (!index_add(&parking->by_document, document_index_key(key, parked->document_store, parked->document), sequence)) return false;
     ++*count_of(parking, parked->status);
+    sums_change(task, parked, 1);
+    char number[8];
+    if (parked->status != PARKED_STATUS_DEFERRED && (!index_add(&parking->by_number, sequence_key(number, sequence), sequence) ||
+        !deadlines_push(&parking->by_age, (struct parked_deadline){parked->timestamp_ms, sequence}))) return false;
     for (size_t i = 0; i < parked->missing.count; i++)
         if (!index_add(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence)) return false;
     if (!has_deadline(parked)) return true;
@@ -109,6 +129,10 @@ static void index_erase(struct task *task, uint64_t sequence, const struct parke
     char key[INDEX_KEY_SIZE];
     index_remove(&parking->by_document, document_index_key(key, parked->document_store, parked->document), sequence);
     --*count_of(parking, parked->status);
+    sums_change(task, parked, -1);
+    char number[8];
+    index_remove(&parking->by_number, sequence_key(number, sequence), sequence);
+    if (!parking->by_number.key_count) parking->by_age.count = 0;
     for (size_t i = 0; i < parked->missing.count; i++) index_remove(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence);
     if (!has_deadline(parked)) return;
     ticks_leave(task, parked);
@@ -118,6 +142,8 @@ static void index_erase(struct task *task, uint64_t sequence, const struct parke
 void parking_free(struct task *task) {
     index_free(&task->parking.by_document);
     index_free(&task->parking.by_missing);
+    index_free(&task->parking.by_number);
+    free(task->parking.by_age.items);
     free(task->parking.by_stream.items);
     free(task->parking.by_broker.items);
     free(task->parking.unmarked);
@@ -140,13 +166,6 @@ static bool trigger_add(struct task *task, bool document, struct slice key) {
     return true;
 }
 
-/* Held for nothing but what a later event of the document lifts, overtaking it. */
-static bool is_held_by_block(const struct parked_event *parked) {
-    for (size_t i = 0; i < parked->reasons.count; i++)
-        if (!slice_equal(parked->reasons.items[i].code, slice_of(reasons[REASON_PAYMENT_BLOCKED].code))) return false;
-    return parked->status == PARKED_STATUS_HELD && parked->reasons.count;
-}
-
 struct loading { struct task *task; bool failed, unreadable; };
 
 static bool load_one(void *context, struct slice key, struct state_value value) {
@@ -161,9 +180,8 @@ static bool load_one(void *context, struct slice key, struct state_value value) 
     uint64_t sequence = sequence_read((struct slice){key.data + 1, 8});
     char document[INDEX_KEY_SIZE];
     struct slice document_key = document_index_key(document, parked->document_store, parked->document);
-    /* Behind nothing, or a block that may be lifted: what it waited for was decided, and a kill came before its own turn. The scan ascends, so the first of a
-     * document is met first. */
-    bool orphan = (parked->status == PARKED_STATUS_BEHIND || is_held_by_block(parked)) && index_next(&task->parking.by_document, document_key, 0) == INDEX_NONE;
+    /* Behind nothing, or held and its turn had come: a kill came before it. The scan ascends, so the first of a document is met first. */
+    bool orphan = (parked->status == PARKED_STATUS_BEHIND || parked->again) && index_next(&task->parking.by_document, document_key, 0) == INDEX_NONE;
     if (!index_insert(task, sequence, parked) || (orphan && !trigger_add(task, true, document_key))) loading->failed = true;
     if (sequence >= task->next_sequence) task->next_sequence = sequence + 1;
     arena_reset(&engine->arena);
@@ -180,6 +198,27 @@ bool parking_load(struct task *task, struct error *error) {
     if (loading.failed) return error_set(error, "partition %d: out of memory for the events that wait", task->partition);
     task->look_all_up = task->opened = true;
     return true;
+}
+
+struct task_waiting task_waiting(struct task *task) {
+    struct parking *parking = &task->parking;
+    struct task_waiting waiting = parking->counts;
+    char number[8];
+    while (parking->by_age.count && index_next(&parking->by_number, sequence_key(number, parking->by_age.items[0].sequence), 0) == INDEX_NONE)
+        (void)deadlines_pop_until(&parking->by_age, INT64_MAX);
+    waiting.oldest_ms = parking->by_age.count ? parking->by_age.items[0].at_ms : 0;
+    waiting.stream_time_ms = task->stream_time_ms;
+    return waiting;
+}
+
+void task_waiting_add(const struct task *task, struct waiting_sums *sums) {
+    const struct waiting_sums *own = &task->parking.sums;
+    for (int i = 0; i < REASON_COUNT; i++) {
+        sums->parked_by_reason[i] += own->parked_by_reason[i];
+        sums->held_by_reason[i] += own->held_by_reason[i];
+    }
+    for (int i = 0; i < MASTER_COUNT; i++) sums->for_table[i] += own->for_table[i];
+    for (int i = 0; i < STORES_MAXIMUM; i++) sums->for_store[i] += own->for_store[i];
 }
 
 /* ---- storing and leaving ---- */
@@ -227,6 +266,8 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
         parked->limit_ms = limit > 0 ? limit : 0;
         parked->waits_from_ms = task->broker_time_ms;
     }
+    decision->item = sequence;
+    parked->again = false;
     parked->status = status;
     struct parked_reason *why = decision_alloc(decision, (decision->reason_count + 1) * sizeof *why);
     for (size_t i = 0; i < decision->reason_count; i++)
@@ -239,6 +280,11 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
     /* What is held until something changes keeps all its keys: decided anew it may still miss the others. */
     parked->missing.count = status == PARKED_STATUS_WAITING || (status == PARKED_STATUS_HELD && decision->held_until) ? decision->missing_count : 0;
     put(decision, sequence, parked);
+}
+
+void parking_replace(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    char key[8];
+    overlay_put(overlay_find(decision, STORE_PARKED, sequence_key(key, sequence)), parked);
 }
 
 void parking_defer(struct decision *decision, const struct deferral *deferral) {
@@ -267,20 +313,30 @@ uint64_t parking_first_of(const struct task *task, int wire_store, struct slice 
 
 /* ---- triggers ---- */
 
-static void trigger_if_waiting(struct decision *decision, bool document, const struct index *index, struct slice key) {
-    if (index_next(index, key, 0) == INDEX_NONE) return;
+static void trigger(struct decision *decision, bool document, struct slice key) {
     if (!trigger_add(decision->task, document, key)) decision_fail(decision, ENGINE_ABORT, "out of memory for the events that wait");
 }
 
 void parking_trigger_document(struct decision *decision, int wire_store, struct slice document) {
     char key[INDEX_KEY_SIZE];
-    trigger_if_waiting(decision, true, &decision->task->parking.by_document, document_index_key(key, wire_store, document));
+    const struct slice index_key = document_index_key(key, wire_store, document);
+    const uint64_t first = index_next(&decision->task->parking.by_document, index_key, 0);
+    if (first == INDEX_NONE) return;
+    const struct parked_event *parked = parking_find(decision, first);
+    if (parked && parked->status == PARKED_STATUS_HELD && !parked->again) {
+        struct parked_event *due = decision_alloc(decision, sizeof *due);
+        *due = *parked;
+        due->again = true;
+        parking_replace(decision, first, due);
+    }
+    trigger(decision, true, index_key);
 }
 
 void parking_trigger_state(struct decision *decision, int wire_store, struct slice state_key) {
     char key[INDEX_KEY_SIZE];
     const struct parked_missing missing = {.table = -1, .store = wire_store - STORE_FIRST, .key = state_key};
-    trigger_if_waiting(decision, false, &decision->task->parking.by_missing, missing_index_key(key, &missing));
+    const struct slice index_key = missing_index_key(key, &missing);
+    if (index_next(&decision->task->parking.by_missing, index_key, 0) != INDEX_NONE) trigger(decision, false, index_key);
 }
 
 /* Keys whose events are to be decided anew, in the order of their oldest events, so that the order does not hang on the index's. */

@@ -37,8 +37,14 @@ struct document { int store; struct slice key; };
 /* What the runtime must know of any event. */
 struct envelope {
     struct slice event_id, source, entity, partner, correlation_id;
+    struct slice key;               /* of the record; empty: entity|partner */
     struct slice number;            /* the document's number as the source and people know it */
     const char *kind;               /* static text */
+    /* For people: who is behind it, its date and total. */
+    struct slice user, currency;
+    int32_t document_date;
+    bool has_amount;
+    int64_t amount_e4;
     struct document document;       /* later events of it wait while this one waits */
     bool establishes;               /* makes the document what a cancellation would take back */
     bool overtakes;                 /* a cancellation or correction: it does not wait behind `cancels`, and voids what waits to establish it */
@@ -49,13 +55,16 @@ struct envelope {
 struct decision;
 
 struct processor_input {
-    const char *topic;
+    const char *topic;              /* <flow>.<what>: the flow is the family of its documents, for people */
     const struct codec_type *type;
     /* Read for the state alone: another processor answers for its outcomes, nothing of it is acknowledged or dead-lettered here. */
     bool follows;
     /* Fills the envelope; slices may point into the record or decision memory. */
     void (*envelope)(struct decision *decision, const void *record, struct envelope *envelope);
     void (*decide)(struct decision *decision, const void *record);
+    /* Written by kontor itself, not by a source: no permission is asked for; nothing of it is acknowledged, told or shown as an exception. What is unreadable is
+     * dead-lettered all the same. */
+    bool internal;
 };
 
 /* Values in the state say with which schema they were written, so a schema may change as Avro allows: fields with defaults come and go, names change by alias.
@@ -94,6 +103,10 @@ struct slice decision_format(struct decision *decision, const char *format, ...)
 struct slice decision_key(struct decision *decision, size_t count, const struct slice *parts);
 #define KEY(decision, ...) \
     decision_key((decision), sizeof((struct slice[]){__VA_ARGS__}) / sizeof(struct slice), (struct slice[]){__VA_ARGS__})
+
+/* For envelope functions: another document that the event refers to, of the same entity and partner, and what it is to it (order, receipt, original ...). Told on
+ * document.steps; of more than 32 the first. relation and flow are static texts. */
+void linked(struct decision *decision, const char *relation, const char *flow, struct slice document);
 
 /* The record as of the date, or NULL with `missing` reported and the key waited for (MASTER_STALE instead when it cannot be trusted).
  * field: path of the event's field that names the key; a static text or decision_format's. */
@@ -146,6 +159,8 @@ void state_remove(struct decision *decision, int store, struct slice key);
 struct slice emit(struct decision *decision, int output, struct slice erp, const void *record);
 /* The same under a key of its own: what belongs to another entity or partner than the event. */
 struct slice emit_keyed(struct decision *decision, int output, struct slice erp, const void *record, struct slice key);
+/* Bytes that are a record of that output's topic already, passed on as they are, under the event's key. */
+void emit_bytes(struct decision *decision, int output, struct slice bytes);
 /* A record for an output that is an input of this processor's own, sent when its time has come: by the stream time of the task or, where nothing comes, by the broker's
  * clock, as far away as it is now from the stream time. It is an ordinary event then, with that time as its own. The key must be of this task. One of a name is there
  * at most: a later one takes its place. */

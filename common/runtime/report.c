@@ -76,14 +76,29 @@ static void refresh_reasons(struct report *report, bool producer_is_ready, const
     serve_set_reasons(o->serve, buffer_slice(&report->lines));
 }
 
+static void refresh_waiting(const struct report_options *o, struct serve_metrics *metrics) {
+    struct waiting_sums sums;
+    tasks_waiting(o->tasks, &sums);
+    for (int i = 0; i < REASON_COUNT; i++) {
+        if (!metrics->parked_by_reason[i]) continue;
+        gauge_set(metrics->parked_by_reason[i], (int64_t)sums.parked_by_reason[i]);
+        gauge_set(metrics->held_by_reason[i], (int64_t)sums.held_by_reason[i]);
+    }
+    for (int i = 0; i < MASTER_COUNT; i++)
+        if (metrics->for_table[i]) gauge_set(metrics->for_table[i], (int64_t)sums.for_table[i]);
+    for (int i = 0; i < STORES_MAXIMUM; i++)
+        if (metrics->for_store[i]) gauge_set(metrics->for_store[i], (int64_t)sums.for_store[i]);
+}
+
 static void refresh_gauges(struct report *report, bool paused) {
     const struct report_options *o = &report->options;
     struct serve_metrics *metrics = serve_metrics(o->serve);
     struct tasks_totals totals = tasks_totals(o->tasks);
-    for (int i = 0; i <= INPUTS_MAXIMUM && metrics->lag[i]; i++) gauge_set(metrics->lag[i], consumer_lag(o->consumer, i));
+    for (int i = 0; i < INPUT_TOPICS_MAXIMUM && metrics->lag[i]; i++) gauge_set(metrics->lag[i], consumer_lag(o->consumer, i));
     gauge_set(metrics->parked, (int64_t)totals.parked);
     gauge_set(metrics->held, (int64_t)totals.held);
     gauge_set(metrics->behind, (int64_t)totals.behind);
+    refresh_waiting(o, metrics);
     gauge_set(metrics->waiting_age_ms, totals.oldest_ms ? clock_wall_ms() - totals.oldest_ms : 0);
     gauge_set(metrics->state_bytes, (int64_t)totals.state_bytes);
     gauge_set(metrics->state_entries, (int64_t)totals.state_entries);

@@ -67,11 +67,10 @@ static void register_gauges(struct serve *serve, const struct processor *p) {
     struct metrics *m = serve->registry;
     struct serve_metrics *s = &serve->metrics;
     const metric_labels processor = METRIC_LABELS("processor", p->name);
-    char timers[TOPIC_NAME_MAXIMUM];
-    const char *inputs[INPUTS_MAXIMUM + 1];
-    size_t input_count = topics_inputs(p, timers, inputs);
-    for (size_t i = 0; i < input_count; i++)
-        s->lag[i] = metrics_gauge(m, "kontor_lag_records", "Records not taken yet, over the owned partitions.", METRIC_LABELS("processor", p->name, "topic", inputs[i]));
+    struct topics_inputs inputs;
+    topics_inputs(p, &inputs);
+    for (size_t i = 0; i < inputs.count; i++)
+        s->lag[i] = metrics_gauge(m, "kontor_lag_records", "Records not taken yet, over the owned partitions.", METRIC_LABELS("processor", p->name, "topic", inputs.names[i]));
     s->parked = metrics_gauge(m, "kontor_parked_events", "Events that wait for data.", processor);
     s->held = metrics_gauge(m, "kontor_held_events", "Events that wait for a person.", processor);
     s->behind = metrics_gauge(m, "kontor_behind_events", "Events that wait behind another of their document.", processor);
@@ -90,6 +89,23 @@ static void register_gauges(struct serve *serve, const struct processor *p) {
     }
 }
 
+/* What waits by reason, and by the table or store that lacks a key. */
+static void register_waiting(struct serve *serve, const struct processor *p) {
+    struct metrics *m = serve->registry;
+    struct serve_metrics *s = &serve->metrics;
+    static const char *const waiting = "kontor_waiting_events", *const waiting_help = "Events that wait (parked) or are held, by reason; one with several counts for each.";
+    static const char *const lacking = "kontor_waiting_for_events", *const lacking_help = "Events that wait for a key of a master table, or of the processor's own state; one that lacks several counts for each.";
+    for (int i = 0; i < REASON_COUNT; i++) {
+        if (reasons[i].class == CLASS_NOTE || reasons[i].class == CLASS_POISON || reasons[i].class == CLASS_DUPLICATE) continue;
+        s->parked_by_reason[i] = metrics_gauge(m, waiting, waiting_help, METRIC_LABELS("processor", p->name, "outcome", "parked", "reason", reasons[i].code));
+        s->held_by_reason[i] = metrics_gauge(m, waiting, waiting_help, METRIC_LABELS("processor", p->name, "outcome", "held", "reason", reasons[i].code));
+    }
+    for (int i = 0; p->tables[i] != END_OF_TABLES; i++)
+        s->for_table[p->tables[i]] = metrics_gauge(m, lacking, lacking_help, METRIC_LABELS("processor", p->name, "table", master_tables[p->tables[i]].name));
+    for (int i = 0; i < STORES_MAXIMUM && p->stores[i].name; i++)
+        s->for_store[i] = metrics_gauge(m, lacking, lacking_help, METRIC_LABELS("processor", p->name, "table", p->stores[i].name));
+}
+
 bool serve_open(struct serve **result, const struct processor *processor, const char *listen, struct error *error) {
     struct serve *serve = calloc(1, sizeof *serve);
     if (!serve || !(serve->registry = metrics_new())) {
@@ -101,6 +117,7 @@ bool serve_open(struct serve **result, const struct processor *processor, const 
     for (int i = 0; i < REASON_COUNT; i++)
         serve->metrics.reasons[i] = metrics_counter(serve->registry, "kontor_reasons_total", "Reasons reported, one event may have several.",
                                                     METRIC_LABELS("processor", processor->name, "reason", reasons[i].code));
+    register_waiting(serve, processor);
     register_histograms(serve, processor->name);
     register_gauges(serve, processor);
     serve_set_reasons(serve, SLICE("starting\n"));

@@ -7,6 +7,7 @@
 #include "common/platform/buffer.h"
 #include "common/platform/metrics.h"
 #include "common/runtime/processor.h"
+#include "common/runtime/topics.h"
 
 struct serve;
 
@@ -23,7 +24,9 @@ struct serve_metrics {
     struct counter *outcomes[6], *reasons[REASON_COUNT], *records, *journals, *released, *expired, *ticks, *transactions_committed, *transactions_aborted,
         *transactions_unknown, *producer_renewals;
     struct histogram *commit_seconds, *batch_records, *end_to_end_seconds, *restore_seconds;
-    struct gauge *lag[INPUTS_MAXIMUM + 1], *parked, *held, *behind, *waiting_age_ms, *state_bytes, *state_entries, *tasks_owned, *tasks_ready, *paused,
+    struct gauge *parked_by_reason[REASON_COUNT], *held_by_reason[REASON_COUNT];    /* NULL: of a reason that holds nothing */
+    struct gauge *for_table[MASTER_COUNT], *for_store[STORES_MAXIMUM];              /* NULL: not declared */
+    struct gauge *lag[INPUT_TOPICS_MAXIMUM], *parked, *held, *behind, *waiting_age_ms, *state_bytes, *state_entries, *tasks_owned, *tasks_ready, *paused,
         *table_entries[MASTER_COUNT], *table_stale[MASTER_COUNT], *table_bad[MASTER_COUNT], *table_staleness_ms[MASTER_COUNT];
 };
 struct serve_metrics *serve_metrics(struct serve *serve);

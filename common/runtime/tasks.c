@@ -261,6 +261,12 @@ bool tasks_explain(const struct tasks *tasks, struct buffer *lines) {
     return all;
 }
 
+void tasks_waiting(const struct tasks *tasks, struct waiting_sums *sums) {
+    *sums = (struct waiting_sums){0};
+    for (int32_t p = 0; p < count_of(tasks); p++)
+        if (tasks->entries[p].task) task_waiting_add(tasks->entries[p].task, sums);
+}
+
 struct tasks_totals tasks_totals(const struct tasks *tasks) {
     struct tasks_totals totals = {0};
     for (int32_t p = 0; p < count_of(tasks); p++) {

@@ -39,22 +39,24 @@ static int partitions_of(struct look *look, const char *name) {
     return 0;
 }
 
-size_t topics_inputs(const struct processor *processor, char timers[TOPIC_NAME_MAXIMUM], const char *inputs[INPUTS_MAXIMUM + 1]) {
-    size_t count = 0;
-    snprintf(timers, TOPIC_NAME_MAXIMUM, "kontor.%s.timers", processor->name);
-    for (; count < INPUTS_MAXIMUM && processor->inputs[count].topic; count++) inputs[count] = processor->inputs[count].topic;
-    inputs[count++] = timers;
-    return count;
+void topics_inputs(const struct processor *processor, struct topics_inputs *inputs) {
+    inputs->count = 0;
+    snprintf(inputs->resolutions, TOPIC_NAME_MAXIMUM, "resolutions.%s", processor->name);
+    snprintf(inputs->timers, TOPIC_NAME_MAXIMUM, "kontor.%s.timers", processor->name);
+    for (; inputs->count < INPUTS_MAXIMUM && processor->inputs[inputs->count].topic; inputs->count++) inputs->names[inputs->count] = processor->inputs[inputs->count].topic;
+    inputs->names[inputs->count++] = inputs->resolutions;
+    inputs->names[inputs->count++] = inputs->timers;
 }
 
 static void check_inputs(struct look *look) {
     struct topics *topics = look->topics;
-    const char *inputs[INPUTS_MAXIMUM + 1];
-    size_t input_count = topics_inputs(look->processor, topics->timers, inputs);
-    for (size_t i = 0; i < input_count; i++) {
-        int count = partitions_of(look, inputs[i]);
+    struct topics_inputs inputs;
+    topics_inputs(look->processor, &inputs);
+    snprintf(topics->timers, sizeof topics->timers, "%s", inputs.timers);
+    for (size_t i = 0; i < inputs.count; i++) {
+        int count = partitions_of(look, inputs.names[i]);
         if (i == 0) topics->partition_count = count;
-        else if (count && count != topics->partition_count) wrong(look, "all inputs need the same number of partitions", inputs[i], count, topics->partition_count);
+        else if (count && count != topics->partition_count) wrong(look, "all inputs need the same number of partitions", inputs.names[i], count, topics->partition_count);
     }
     int changelog = partitions_of(look, topics->changelog);
     if (changelog && changelog != topics->partition_count) wrong(look, "the changelog needs as many partitions as the inputs", topics->changelog, changelog, topics->partition_count);

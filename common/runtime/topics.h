@@ -28,9 +28,11 @@ struct topics {
     size_t output_count;
 };
 
-/* What the processor's group subscribes to, in the order in which its records are taken: its declared inputs, and behind them the timers, whose name is put
- * into `timers`. The number of them. */
-size_t topics_inputs(const struct processor *processor, char timers[TOPIC_NAME_MAXIMUM], const char *inputs[INPUTS_MAXIMUM + 1]);
+/* What the processor's group subscribes to, in the order in which its records are taken: its declared inputs, behind them what people decided of what it holds
+ * (resolutions.<processor>), and the timers (kontor.<processor>.timers), last. */
+enum { INPUT_TOPICS_MAXIMUM = INPUTS_MAXIMUM + 2 };
+struct topics_inputs { const char *names[INPUT_TOPICS_MAXIMUM]; size_t count; char resolutions[TOPIC_NAME_MAXIMUM], timers[TOPIC_NAME_MAXIMUM]; };
+void topics_inputs(const struct processor *processor, struct topics_inputs *inputs);
 
 enum topics_answer topics_look(rd_kafka_t *client, const struct processor *processor, int timeout_ms, struct topics *topics, struct error *error);
 #endif

@@ -84,7 +84,12 @@ static void expense_envelope(struct decision *decision, const void *record, stru
     const struct document document = {store_of(event->kind), KEY(decision, event->entity, event->employee, document_of(event))};
     *envelope = (struct envelope){.event_id = event->event_id, .source = event->source, .entity = event->entity, .partner = event->employee,
         .correlation_id = event->correlation_id, .number = event->document, .kind = expense_kind_name(event->kind), .document = document,
-        .establishes = establishes(event), .overtakes = takes_back(event->kind)};
+        .establishes = establishes(event), .overtakes = takes_back(event->kind),
+        .user = event->user, .currency = event->currency, .document_date = event->document_date, .has_amount = event->has_total || event->has_amount,
+        .amount_e4 = event->has_total ? event->total_e4 : event->amount_e4};
+    linked(decision, "original", "expense", event->reverses);
+    linked(decision, "advance", "expense", event->advance);
+    for (size_t i = 0; i < event->lines.count; i++) linked(decision, "card transaction", "expense", event->lines.items[i].card_transaction);
     if (envelope->overtakes) envelope->cancels = document;
 }
 
@@ -155,7 +160,7 @@ static bool advance_is_open(const void *record) { return ((const struct employee
 extern const struct processor expense_processor;
 const struct processor expense_processor = {
     .name = "expense",
-    .inputs = {{"expense.events", &expense_event_type, false, expense_envelope, decide_expense}},
+    .inputs = {{"expense.events", &expense_event_type, .envelope = expense_envelope, .decide = decide_expense}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_BANK_ACCOUNTS, MASTER_EMPLOYEES, MASTER_EXPENSE_POLICIES, MASTER_TRAVEL_RATES,
                MASTER_CARDS, MASTER_SETTLEMENT_RULES, END_OF_TABLES},
     .stores = {[STORE_REPORTS] = {"reports", &expense_report_type, report_is_open}, [STORE_CHARGES] = {"charges", &card_charge_type, charge_is_open},

@@ -43,7 +43,10 @@ static void invoice_envelope(struct decision *decision, const void *record, stru
     const struct invoice_event *event = record;
     *envelope = (struct envelope){.event_id = event->event_id, .source = event->source, .entity = event->entity, .partner = event->supplier,
         .correlation_id = event->correlation_id, .number = event->document, .kind = invoice_kind_name(event->kind),
-        .document = {STORE_INVOICES, invoice_key(decision, event, event->document)}, .establishes = establishes(event->kind), .cancels.store = -1};
+        .document = {STORE_INVOICES, invoice_key(decision, event, event->document)}, .establishes = establishes(event->kind), .cancels.store = -1,
+        .user = event->user, .currency = event->currency, .document_date = event->document_date, .has_amount = event->has_total, .amount_e4 = event->total_e4};
+    linked(decision, "original", "invoice", event->reverses);
+    for (size_t i = 0; i < event->lines.count; i++) linked(decision, "order", "procurement", event->lines.items[i].order);
     if (event->kind == INVOICE_KIND_TAX_ANSWERED) envelope->document.store = STORE_TAX_ANSWERS;   /* the document waits for it, not it for the document */
     if (event->kind == INVOICE_KIND_CANCELLED || event->kind == INVOICE_KIND_CORRECTED) {
         bool other = event->kind == INVOICE_KIND_CANCELLED && event->reverses.length;
@@ -364,8 +367,8 @@ static bool retention_is_open(const void *record) {
 extern const struct processor invoice_processor;
 const struct processor invoice_processor = {
     .name = "invoice",
-    .inputs = {{"procurement.events", &procurement_event_type, true, procurement_envelope, follow_order},
-               {"invoice.events", &invoice_event_type, false, invoice_envelope, decide_invoice}},
+    .inputs = {{"procurement.events", &procurement_event_type, .follows = true, .envelope = procurement_envelope, .decide = follow_order},
+               {"invoice.events", &invoice_event_type, .envelope = invoice_envelope, .decide = decide_invoice}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_PAYMENT_TERMS, MASTER_INTERCOMPANY, MASTER_SETTLEMENT_RULES, END_OF_TABLES},
     .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_unsettled}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL},
                [STORE_INVOICES] = {"invoices", &invoice_state_type, invoice_is_unpaid}, [STORE_NUMBERS] = {"numbers", &invoice_number_type, NULL},

@@ -22,7 +22,9 @@ static void journal_envelope(struct decision *decision, const void *record, stru
     const struct document document = {STORE_JOURNALS, KEY(decision, event->entity, event->partner, document_of(event))};
     *envelope = (struct envelope){.event_id = event->event_id, .source = event->source, .entity = event->entity, .partner = event->partner,
         .correlation_id = event->correlation_id, .number = event->document, .kind = journal_kind_name(event->kind), .document = document,
-        .establishes = event->kind == JOURNAL_KIND_SUBMITTED, .overtakes = event->kind == JOURNAL_KIND_REVERSED};
+        .establishes = event->kind == JOURNAL_KIND_SUBMITTED, .overtakes = event->kind == JOURNAL_KIND_REVERSED,
+        .user = event->user, .currency = event->currency, .document_date = event->document_date};
+    linked(decision, "original", "journal", event->reverses);
     if (envelope->overtakes) envelope->cancels = document;
 }
 
@@ -155,7 +157,7 @@ static void decide_journal(struct decision *decision, const void *record) {
 extern const struct processor journal_processor;
 const struct processor journal_processor = {
     .name = "journal",
-    .inputs = {{"journal.events", &journal_event_type, false, journal_envelope, decide_journal}},
+    .inputs = {{"journal.events", &journal_event_type, .envelope = journal_envelope, .decide = decide_journal}},
     /* What posting looks up, but no suppliers: a partner may be anybody. */
     .tables = {MASTER_SOURCE_PERMISSIONS, MASTER_LEGAL_ENTITIES, MASTER_TOLERANCES, MASTER_PERIODS, MASTER_POSTING_RULES, MASTER_CODE_MAPPINGS, MASTER_ACCOUNTS,
                MASTER_COST_CENTRES, MASTER_PROJECTS, MASTER_TAX_CODES, MASTER_FX_RATES, MASTER_ERP_ROUTES, MASTER_INTERCOMPANY, END_OF_TABLES},

@@ -79,7 +79,11 @@ static void payment_envelope(struct decision *decision, const void *record, stru
         .correlation_id = event->correlation_id, .number = event->document, .kind = payment_kind_name(event->kind), .document = {STORE_PAYMENTS, key},
         .establishes = event->kind == PAYMENT_KIND_INSTRUCTED || event->kind == PAYMENT_KIND_REFUNDED,
         .overtakes = event->kind == PAYMENT_KIND_CANCELLED && is_over(state),
-        .passes = (event->kind == PAYMENT_KIND_SENT || event->kind == PAYMENT_KIND_APPROVED) && state && state->status == PAYMENT_STATUS_INSTRUCTED};
+        .passes = (event->kind == PAYMENT_KIND_SENT || event->kind == PAYMENT_KIND_APPROVED) && state && state->status == PAYMENT_STATUS_INSTRUCTED,
+        .user = event->user, .currency = event->currency, .document_date = event->document_date, .has_amount = event->has_amount, .amount_e4 = event->amount_e4};
+    linked(decision, "original", "payment", event->reverses);
+    linked(decision, "order", "procurement", event->order);
+    for (size_t i = 0; i < event->items.count; i++) linked(decision, "invoice", "invoice", event->items.items[i].document);
     if (envelope->overtakes) envelope->cancels = envelope->document;
 }
 
@@ -177,7 +181,7 @@ static bool payment_is_open(const void *record) {
 extern const struct processor payment_processor;
 const struct processor payment_processor = {
     .name = "payment",
-    .inputs = {{"payables", &payable_type, true, payable_envelope, payable_follow}, {"payment.events", &payment_event_type, false, payment_envelope, decide_payment}},
+    .inputs = {{"payables", &payable_type, .follows = true, .envelope = payable_envelope, .decide = payable_follow}, {"payment.events", &payment_event_type, .envelope = payment_envelope, .decide = decide_payment}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_TAX_CODES, MASTER_BANK_ACCOUNTS, MASTER_SUPPLIER_ACCOUNTS, MASTER_INTERCOMPANY,
                MASTER_SETTLEMENT_RULES, END_OF_TABLES},
     .stores = {[STORE_ITEMS] = {"items", &open_item_type, item_is_open}, [STORE_PAYMENTS] = {"payments", &payment_state_type, payment_is_open},

@@ -22,7 +22,7 @@ static void decide_procurement(struct decision *decision, const void *record) { 
 extern const struct processor procurement_processor;
 const struct processor procurement_processor = {
     .name = "procurement",
-    .inputs = {{"procurement.events", &procurement_event_type, false, procurement_envelope, decide_procurement}},
+    .inputs = {{"procurement.events", &procurement_event_type, .envelope = procurement_envelope, .decide = decide_procurement}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, END_OF_TABLES},
     .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_undelivered}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL}},
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_COMMITMENTS] = {"commitments", &commitment_type, .per_erp = false}},

@@ -37,6 +37,7 @@ void entry_envelope(struct decision *decision, const void *record, struct envelo
     const struct slice id = identifier(decision, command->idempotency_key);
     *envelope = (struct envelope){.event_id = id, .source = processor_of(decision, command->origin), .entity = command->entity, .partner = command->batch,
         .correlation_id = command->correlation_id, .number = identifier(decision, command->document), .kind = "entry",
+        .currency = command->currency, .document_date = command->document_date, .has_amount = command->has_batch_amount, .amount_e4 = command->batch_amount_e4,
         .document = {STORE_PLACES, KEY(decision, command->entity, command->batch, id)}};
 }
 

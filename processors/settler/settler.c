@@ -15,8 +15,10 @@ static void event_envelope(struct decision *decision, const void *record, struct
     struct window_id id;
     struct window window;
     *envelope = (struct envelope){.event_id = event->event_id, .source = event->source, .entity = event->entity, .partner = event->batch,
-        .correlation_id = event->correlation_id, .number = event->document, .kind = settlement_kind_name(event->kind), .document = {-1, {0}}, .passes = true};
+        .correlation_id = event->correlation_id, .number = event->document, .kind = settlement_kind_name(event->kind), .user = event->user, .document = {-1, {0}}, .passes = true};
     if (!window_id_read(decision, event, &id, &window)) return;
+    envelope->currency = id.currency;
+    envelope->document_date = window.last_day;
     envelope->document = event->kind == SETTLEMENT_KIND_PART_DUE ? (struct document){STORE_PARTS, part_key(decision, &id, event->number)} : (struct document){STORE_WINDOWS, id.key};
 }
 
@@ -50,7 +52,8 @@ static bool always(const void *record) { return record != NULL; }
 extern const struct processor settler_processor;
 const struct processor settler_processor = {
     .name = "settler",
-    .inputs = {{"settlement.events", &settlement_event_type, false, event_envelope, decide_event}, {SETTLEMENT_ENTRIES, &posting_command_type, false, entry_envelope, entry_decide}},
+    .inputs = {{"settlement.events", &settlement_event_type, .envelope = event_envelope, .decide = decide_event},
+               {SETTLEMENT_ENTRIES, &posting_command_type, .envelope = entry_envelope, .decide = entry_decide}},
     /* What a journal outright looks up, and whose windows they are. */
     .tables = {MASTER_SOURCE_PERMISSIONS, MASTER_LEGAL_ENTITIES, MASTER_TOLERANCES, MASTER_PERIODS, MASTER_ACCOUNTS, MASTER_COST_CENTRES, MASTER_PROJECTS, MASTER_FX_RATES,
                MASTER_ERP_ROUTES, MASTER_SETTLEMENT_RULES, END_OF_TABLES},

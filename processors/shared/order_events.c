@@ -32,7 +32,12 @@ static bool followed(enum procurement_kind kind) {
 
 void order_event_envelope(struct decision *decision, const struct procurement_event *event, const struct order_declaration *declaration, struct envelope *envelope) {
     *envelope = (struct envelope){.event_id = event->event_id, .source = event->source, .entity = event->entity, .partner = event->supplier,
-        .correlation_id = event->correlation_id, .number = event->document, .kind = procurement_kind_name(event->kind), .document.store = -1};
+        .correlation_id = event->correlation_id, .number = event->document, .kind = procurement_kind_name(event->kind), .document.store = -1,
+        .user = event->user, .currency = event->currency, .document_date = event->document_date};
+    if (!declaration->follows) {
+        if (!slice_equal(event->order, event->document)) linked(decision, "order", "procurement", event->order);
+        linked(decision, "original", "procurement", event->reverses);
+    }
     if (declaration->follows && !followed(event->kind)) return;
     if (is_receipt(event->kind) || is_receipt_cancellation(event->kind)) {
         envelope->document = (struct document){declaration->receipts, receipt_key(decision, event->entity, event->document)};

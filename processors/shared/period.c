@@ -24,7 +24,7 @@ struct period_choice period_choose(struct decision *decision, const struct legal
     choice.answer = period_at(decision, key, date, &period);
     bool moves = policy == PERIOD_REVERSAL ? choice.answer == PERIOD_CLOSED || choice.answer == PERIOD_SOFT_CLOSED
                                            : policy == PERIOD_BY_ENTITY && choice.answer == PERIOD_CLOSED && slice_equal(entity->late_documents, SLICE("next_open"));
-    if (choice.answer == PERIOD_OPEN) choice.period = period;
+    if (choice.answer == PERIOD_OPEN || choice.answer == PERIOD_SOFT_CLOSED) choice.period = period;   /* soft-closed: a person may approve of it */
     if (!moves) return choice;
     for (int i = 0; i < PERIODS_AHEAD; i++) {
         int32_t next = period->last_day + 1;

@@ -16,7 +16,7 @@ enum { PERIODS_AHEAD = 24 };
 
 struct period_choice {
     enum period_answer answer;
-    const struct period *period;    /* PERIOD_OPEN: where it is booked ... */
+    const struct period *period;    /* PERIOD_OPEN, PERIOD_SOFT_CLOSED: where it is booked ... */
     int32_t date;                   /* ... and on which day; otherwise the day that was asked for */
     bool moved;                     /* that is the first day of a later period */
 };

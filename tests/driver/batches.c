@@ -112,9 +112,11 @@ static bool words_have(const struct statement *statement, const char *word) {
 }
 
 static bool is_tick(const struct given *given) { return strcmp(given->topic, TICKS_INPUT) == 0; }
+/* Of a source, so that it can be dead-lettered. */
+static bool is_event(const struct given *given) { return !is_tick(given) && strncmp(given->topic, RESOLUTIONS, strlen(RESOLUTIONS)) != 0; }
 
 static void before_giving(struct run *run, struct instance *instance, struct given *given) {
-    bool settled = !run->surroundings.registry_down, readable = !is_tick(given) && strcmp(given->statement->words[0], "raw") != 0 && !words_have(given->statement, "SCHEMA_UNKNOWN");
+    bool settled = !run->surroundings.registry_down, readable = is_event(given) && strcmp(given->statement->words[0], "raw") != 0 && !words_have(given->statement, "SCHEMA_UNKNOWN");
     if (run->mode == MODE_TRUNCATE && settled && readable) truncations_try(run, instance, given);
     if (run->mode == MODE_ALLOCATION && settled)
         for (int kind = 0; kind < ALLOCATION_KINDS; kind++) failures_try(run, instance, given, (enum allocation_kind)kind);

@@ -142,7 +142,8 @@ bool instance_restart(struct instance *instance, bool forget, struct error *erro
 int instance_input(const struct instance *instance, const char *topic) {
     for (int i = 0; i < INPUTS_MAXIMUM && instance->processor->inputs[i].topic; i++)
         if (strcmp(instance->processor->inputs[i].topic, topic) == 0) return i;
-    return strcmp(topic, TICKS_INPUT) == 0 ? INPUTS_MAXIMUM : -1;
+    if (strncmp(topic, RESOLUTIONS, strlen(RESOLUTIONS)) == 0) return strcmp(topic + strlen(RESOLUTIONS), instance->processor->name) == 0 ? INPUT_RESOLUTIONS : -1;
+    return strcmp(topic, TICKS_INPUT) == 0 ? INPUT_TICKS : -1;
 }
 
 /* ---- batches ---- */
@@ -216,19 +217,25 @@ enum engine_result instance_follow_tables(struct instance *instance, struct erro
     return ENGINE_DONE;
 }
 
+static enum engine_result one_take(struct instance *instance, struct task *task, int input, const struct engine_message *message, bool *again, struct error *error) {
+    *again = false;
+    if (input == INPUT_TICKS) return engine_tick(instance->engine, task, message->received_ms, again, error);
+    if (input == INPUT_RESOLUTIONS) return engine_resolve(instance->engine, task, message, error);
+    return engine_take(instance->engine, task, message, again, error);
+}
+
 enum engine_result instance_take(struct instance *instance, const char *topic, struct engine_message *message, struct error *error) {
     if (!instance->tasks[message->partition].task) {   /* a task is opened between batches */
         enum engine_result result = instance_commit(instance, error);
         if (result != ENGINE_DONE) return result;
         if (!task_make(instance, message->partition, error)) return ENGINE_ABORT;
     }
-    message->input = instance_input(instance, topic);
+    const int input = instance_input(instance, topic);
+    message->input = input < INPUTS_MAXIMUM ? input : 0;
     struct task *task = instance->tasks[message->partition].task;
     for (bool again = true; again;) {
         enum engine_result result = task_settle(instance, task, error);
-        if (result == ENGINE_DONE)
-            result = message->input == INPUTS_MAXIMUM ? engine_tick(instance->engine, task, message->received_ms, &again, error)
-                                                      : engine_take(instance->engine, task, message, &again, error);
+        if (result == ENGINE_DONE) result = one_take(instance, task, input, message, &again, error);
         if (result != ENGINE_DONE) return result;
     }
     return ENGINE_DONE;

@@ -6,6 +6,8 @@
 enum { PARTITIONS = 32 };
 #define MASTER_SOURCE "MDM"   /* the authoritative source of every table */
 #define TICKS_INPUT "ticks"   /* stands for each processor's timers topic */
+#define RESOLUTIONS "resolutions."
+enum { INPUT_TICKS = INPUTS_MAXIMUM, INPUT_RESOLUTIONS };
 
 /* What all instances share. */
 struct surroundings {
@@ -31,7 +33,7 @@ MUST_CHECK bool instance_open(struct instance *instance, const struct processor 
 void instance_close(struct instance *instance);
 /* Closed and opened again, as after a restart; forget: on another machine, with nothing but the topics. */
 MUST_CHECK bool instance_restart(struct instance *instance, bool forget, struct error *error);
-/* Position of the topic among the processor's inputs, or -1; of TICKS_INPUT one behind all. */
+/* Position of the topic among the processor's inputs, or -1; of TICKS_INPUT and of the processor's resolutions what stands for them. */
 int instance_input(const struct instance *instance, const char *topic);
 
 /* Reads what is new in the master topics. */

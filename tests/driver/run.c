@@ -119,7 +119,7 @@ static void run_quiet(struct run *run, const struct statement *statement) {
 }
 
 static void run_statement(struct run *run, const struct statement *statement) {
-    static const char *const words[] = {"event", "raw", "again", "registry", "master", "master-remove", "rule", "rules", "expect", "journals", "tick", "quiet"};
+    static const char *const words[] = {"event", "raw", "again", "registry", "master", "master-remove", "rule", "rules", "expect", "journals", "tick", "quiet", "resolve"};
     struct error error = {{0}};
     size_t word = 0;
     while (word < sizeof words / sizeof *words && strcmp(words[word], statement->words[0]) != 0) word++;
@@ -139,6 +139,7 @@ static void run_statement(struct run *run, const struct statement *statement) {
     case 9: run->journals_not_listed = true; break;
     case 10: run_tick(run, statement); break;
     case 11: run_quiet(run, statement); break;
+    case 12: run_resolve(run, statement); break;
     default: error_set(&error, "there is no statement %s", statement->words[0]); problem(run, statement, &error);
     }
 }

@@ -86,6 +86,9 @@ const struct stored *outcome_newest(const struct run *run, const struct given *g
 /* By event id, else the one of the document that was told something last; NULL: none. */
 const struct given *given_find(const struct run *run, const char *name);
 
+/* ---- resolve.c ---- */
+void run_resolve(struct run *run, const struct statement *statement);
+
 /* ---- expect.c ---- */
 void expect(struct run *run, const struct statement *statement);
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from world import REPOSITORY, await_caught_up, check_journals, consume, feed, outputs, prepare  # noqa: E402
+from world import REPOSITORY, await_caught_up, check_journals, consume, feed, outputs, prepare, said_in  # noqa: E402
 from cluster import Cluster, finish, seed, test  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "office"
@@ -56,7 +56,7 @@ def journal_sums(commands):
     """From the commands themselves: number of journals by entity, and every document's balance on each account in functional currency."""
     journals, documents = Counter(), defaultdict(Counter)
     for line, times in commands.items():
-        journal = json.loads(line)[2]
+        _, journal = said_in(line)
         journals[journal["entity"]] += times
         for entry in journal["lines"]:
             value = Decimal(entry["functional"])
@@ -76,7 +76,7 @@ def said(commands):
     """Journals without what tells when and from which master record: an event that waited is decided later in another run."""
     result = Counter()
     for line, times in commands.items():
-        key, _, journal = json.loads(line)
+        key, journal = said_in(line)
         result[json.dumps([key, {name: value for name, value in journal.items() if name not in ("occurred_at", "master_offsets")}], sort_keys=True)] += times
     return result
 

@@ -345,9 +345,9 @@ class Cluster:
         self.processors.append(processor)
         return processor
 
-    def kontor(self, *arguments, input=None, check=True, deadline_s=120):
-        """Runs the command `kontor` to its end; returns the CompletedProcess with stdout and stderr as text."""
-        process = spawn([self.binaries / "kontor", *arguments], cwd=REPOSITORY, env={**os.environ, **self.environment}, text=True,
+    def kontor(self, *arguments, input=None, check=True, deadline_s=120, text=True):
+        """Runs the command `kontor` to its end; returns the CompletedProcess with stdout and stderr as text, or as bytes."""
+        process = spawn([self.binaries / "kontor", *arguments], cwd=REPOSITORY, env={**os.environ, **self.environment}, text=text,
                         stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         try:

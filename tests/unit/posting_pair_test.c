@@ -77,7 +77,7 @@ static void decide_pair(struct decision *decision, const void *record) {
 
 static const struct processor pair_processor = {
     .name = "pair",
-    .inputs = {{"invoice.events", &invoice_event_type, false, pair_envelope, decide_pair}},
+    .inputs = {{"invoice.events", &invoice_event_type, .envelope = pair_envelope, .decide = decide_pair}},
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, MASTER_INTERCOMPANY, END_OF_TABLES},
     .stores = {[STORE_DOCUMENTS] = {"documents", &invoice_state_type, NULL}},
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_TOLD] = {"commitments", &commitment_type, .event_time = true}},

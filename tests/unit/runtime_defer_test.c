@@ -292,7 +292,7 @@ static int make_types(void **unused) {
     assert_int_equal(event_type->size, sizeof(struct event));
     event_plan = codec_plan_own(event_type, &error);
     assert_non_null(event_plan);
-    processor.inputs[0] = (struct processor_input){"waiter.events", event_type, false, envelope, decide};
+    processor.inputs[0] = (struct processor_input){"waiter.events", event_type, .envelope = envelope, .decide = decide};
     processor.outputs[0] = (struct processor_output){.topic = "waiter.events", .type = event_type, .event_time = true};
     return 0;
 }

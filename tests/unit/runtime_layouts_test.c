@@ -68,7 +68,7 @@ static void decide_2_and_extra(struct decision *decision, const void *record) {
 
 static struct processor version_of(int version) {
     void (*const decides[])(struct decision *, const void *) = {decide_1, decide_2, decide_3, decide_1, decide_2};
-    return (struct processor){.name = "tally", .inputs = {{"tally.events", event_type, false, envelope, decides[version - 1]}},
+    return (struct processor){.name = "tally", .inputs = {{"tally.events", event_type, .envelope = envelope, .decide = decides[version - 1]}},
                               .tables = {MASTER_SOURCE_PERMISSIONS, END_OF_TABLES}, .stores = {{"tallies", tally_types[version - 1], NULL}}};
 }
 

@@ -43,7 +43,7 @@ static void decide(struct decision *decision, const void *record) {
 
 const struct processor counter_processor = {
     .name = "counter",
-    .inputs = {{"count.left", &count_event_type, false, envelope, decide}, {"count.right", &count_event_type, false, envelope, decide}},
+    .inputs = {{"count.left", &count_event_type, .envelope = envelope, .decide = decide}, {"count.right", &count_event_type, .envelope = envelope, .decide = decide}},
     .tables = {MASTER_SOURCE_PERMISSIONS, END_OF_TABLES},
     .stores = {{"counts", &count_state_type, NULL}},
     .outputs = {{"count.copies", &count_copy_type, .per_erp = false}},

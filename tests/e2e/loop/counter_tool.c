@@ -107,6 +107,7 @@ static int setup(const char *brokers, const char *urls, int partitions) {
     struct setting_up up = {producer_new(brokers), registry_new(&(struct registry_options){.urls = urls}, &error), partitions};
     must(up.registry, urls, error.text);
     create(up.client, "master.source-permissions", 1, "compact", true);
+    create(up.client, "resolutions.counter", partitions, "delete", true);
     engine_outputs(&counter_processor, set_output_up, &up);
     uint32_t id = enrol(up.registry, "master.source-permissions", &source_permission_type);
     FILE *file = fopen(id_file, "w");

@@ -154,7 +154,11 @@ def broker_killed(_cluster, _counted, _rng):
                 cluster.broker.start().wait_ready()
                 cluster.check_markers()
             counted.feed(1000)
-            counted.check_soon(processor, deadline_s=90)
+            try:
+                counted.check_soon(processor, deadline_s=90)
+            except Exception:
+                cluster.check_markers()     # the broker may have said so since
+                raise
             assert processor.process.pid == identity and processor.alive()
     with test("broker killed and started again, 2 times while it works"):
         again_where_markers_were_lost(attempt)
