@@ -1,14 +1,16 @@
 /* windows: closing, control totals, decisions of people. */
 #include "processors/settler/settler.h"
 
+#include "common/platform/hash.h"
+
 static const int64_t day_ms = 86400000;
 enum { REPORT_WAIT_DAYS = 3650 };
 
 /* ---- due ---- */
 
-/* One of our own events, at once: in this task, with this event's time. */
-static void follow_up(struct decision *decision, const struct window_id *id, enum settlement_kind kind, const char *what, int32_t number) {
-    const struct settlement_event event = {.event_id = decision_format(decision, SLICE_FORMAT "/%s/%d", SLICE_ARGUMENT(id->name), what, (int)number), .kind = kind,
+/* One of our own events, at once: in this task, with this event's time. again: what its id ends with, of one that was sent before. */
+static void follow_up(struct decision *decision, const struct window_id *id, enum settlement_kind kind, const char *what, int32_t number, const char *again) {
+    const struct settlement_event event = {.event_id = decision_format(decision, SLICE_FORMAT "/%s/%d%s", SLICE_ARGUMENT(id->name), what, (int)number, again), .kind = kind,
         .source = SLICE(SETTLER), .entity = id->entity, .batch = id->batch, .document = id->name, .number = number};
     (void)emit(decision, OUTPUT_EVENTS, (struct slice){0}, &event);
 }
@@ -27,7 +29,7 @@ void window_decide_due(struct decision *decision, const struct settlement_event 
     window.groups.count = 0;   /* reopened, it begins new parts */
     state_put(decision, STORE_WINDOWS, id->key, &window);
     state_put(decision, STORE_BATCHES, batch_key(decision, id), &closed);
-    follow_up(decision, id, SETTLEMENT_KIND_SETTLE_DUE, "settle", window.closings);
+    follow_up(decision, id, SETTLEMENT_KIND_SETTLE_DUE, "settle", window.closings, "");
 }
 
 /* ---- control totals ---- */
@@ -83,7 +85,7 @@ void window_decide_settle(struct decision *decision, const struct settlement_eve
     }
     if (refused(decision)) return;
     struct settlement_window window = *before;
-    for (int32_t i = window.parts_sent + 1; i <= window.parts; i++) follow_up(decision, id, SETTLEMENT_KIND_PART_DUE, "part", i);
+    for (int32_t i = window.parts_sent + 1; i <= window.parts; i++) follow_up(decision, id, SETTLEMENT_KIND_PART_DUE, "part", i, "");
     window.parts_sent = window.parts;
     window.status = WINDOW_STATUS_SETTLED;
     state_put(decision, STORE_WINDOWS, id->key, &window);
@@ -174,23 +176,32 @@ void window_decide_reopened(struct decision *decision, const struct settlement_e
     window_await(decision, id, &window, window_due_at(&calendar, next.ends_ms));
 }
 
-static bool parts_are_posted(struct decision *decision, const struct window_id *id, int32_t parts) {
-    for (int32_t i = 1; i <= parts; i++) {
-        const struct settlement_part *part = state_find(decision, STORE_PARTS, part_key(decision, id, i));
-        if (part && !part->posted) return false;
+/* What is due of the window is said once more: whether it is held, or a person has refused it, it is decided anew. The first that can be done is done, any other has no effect. */
+static int32_t due_again(struct decision *decision, const struct settlement_event *event, const struct window_id *id, const struct settlement_window *window) {
+    const char *again = decision_format(decision, "/again-%016llx", (unsigned long long)hash_slice(event->event_id)).data;
+    int32_t sent = 0;
+    if (window->status == WINDOW_STATUS_CLOSED) {
+        follow_up(decision, id, SETTLEMENT_KIND_SETTLE_DUE, "settle", window->closings, again);
+        return 1;
     }
-    return true;
+    for (int32_t i = 1; i <= window->parts_sent; i++) {
+        const struct settlement_part *part = state_find(decision, STORE_PARTS, part_key(decision, id, i));
+        if (!part || part->posted) continue;
+        follow_up(decision, id, SETTLEMENT_KIND_PART_DUE, "part", i, again);
+        sent++;
+    }
+    return sent;
 }
 
 void window_decide_released(struct decision *decision, const struct settlement_event *event, const struct window_id *id) {
     struct calendar calendar;
     const struct settlement_window *before = decided_require(decision, event, id, &calendar);
     if (!before || refused(decision)) return;
-    if (before->status == WINDOW_STATUS_SETTLED && parts_are_posted(decision, id, before->parts)) {
+    struct settlement_window window = *before;
+    if (!due_again(decision, event, id, before)) {
         report(decision, REASON_NO_EFFECT, "document", "it is posted already");
         return;
     }
-    struct settlement_window window = *before;
     window.released_by = event->user;
     state_put(decision, STORE_WINDOWS, id->key, &window);
 }

@@ -15,7 +15,7 @@ from cluster import Cluster, finish, seed, test, wait_until  # noqa: E402
 from asking import MDM, acknowledged, reasons, send  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "settlement"
-ROUNDS, CHARGES_A_ROUND, PART = 6, 50, 90
+ROUNDS, CHARGES_A_ROUND, PART = 5, 60, 90
 DAY, EVENING, NEXT_DAY = 600, 500, 2000     # minutes after 2 March, 10:00 UTC: the window ends at 23:00, minute 780
 WINDOW = "CARDS.2026-03-02.EUR"
 
