@@ -2,11 +2,9 @@
 
 import gzip
 import json
-import random
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
@@ -18,7 +16,7 @@ FOLDER = REPOSITORY / "build" / "tests" / "payments"
 SAMPLE = REPOSITORY / "deploy" / "local" / "sample"
 TOPICS = ("procurement.events", "invoice.events", "payment.events")
 PROCESSORS = ("kontor-procurement", "kontor-invoice", "kontor-payment")
-ONE_SUPPLIER_IN, PARTITIONS, KILLS = 12, 8, 6
+ONE_SUPPLIER_IN, PARTITIONS = 12, 8
 
 
 def converted(number):
@@ -41,22 +39,17 @@ def reckoned(folder):
     return json.loads(text), {row["event_id"]: (row["outcome"], sorted(row["reasons"])) for row in map(json.loads, open(rows))}
 
 
-def run(name, folder, chance=None):
-    """Loaded whole, all processors at once; chance: kills on the way."""
-    with Cluster(FOLDER / name) as cluster:
+def run(folder):
+    """Loaded whole, all processors at once: payables come while payments are decided already."""
+    with Cluster(FOLDER / "cluster") as cluster:
         prepare(cluster, folder, partitions=PARTITIONS)
         feed(cluster, folder, TOPICS)
         processors = [cluster.processor(binary, properties=TABLES_SOURCE) for binary in PROCESSORS]
         begun = time.monotonic()
         for processor in processors:
             processor.start()
-        for _ in range(KILLS if chance else 0):
-            time.sleep(chance.uniform(0.1, 0.5))  # the fault's own moment, not a wait for something
-            victim = chance.choice(processors)
-            victim.kill()
-            victim.start()
         await_caught_up(processors)
-        print(f"  {name}: {time.monotonic() - begun:.1f} s", flush=True)
+        print(f"  payments: {time.monotonic() - begun:.1f} s", flush=True)
         found = {record["value"]["event_id"]: (record["value"]["outcome"], sorted({reason["code"] for reason in record["value"]["reasons"]}))
                  for record in consume(cluster, "acknowledgments")}
         balances = json.loads(cluster.kontor("status", "--trial-balance", "--format", "json").stdout)
@@ -99,19 +92,15 @@ def main():
         assert kinds["bank_rejected"] == counted["rejected"] > 0 and kinds["returned"] == counted["returned"] + counted["returned_before_it_settled"] > 0
         assert kinds["bank_accepted"] == counted["payments"] - counted["rejected"] and counted["settled_with_charges"] > 0 and kinds.get("refunded", 0) == counted["refunds"]
         assert kinds["settled"] == kinds["bank_accepted"] - counted["returned_before_it_settled"]
-    with ThreadPoolExecutor() as both:
-        runs = both.submit(run, "first", folder), both.submit(run, "killed", folder, random.Random(number))
-        first, killed = (started.result() for started in runs)
+    result = run(folder)
     with test("payments: every event, journal and account as the oracle says"):
-        check_run(expected, outcomes, first)
-    with test("payments: what was sent is settled or taken back; in transit is nothing but what the bank has not answered"):
+        check_run(expected, outcomes, result)
+    with test("payments: what was sent is settled or taken back, and nothing is left in transit"):
         sent, settled, back = (expected["steps"].get(step, {"journals": 0})["journals"] for step in ("payment_sent", "payment_settled", "payment_sent_reversal"))
         returned = expected["steps"].get("payment_returned", {"journals": 0})["journals"]
         assert sent == settled + back - returned and sent > 500
-        debit, credit = sums(first[2])["179000"]
-        assert debit == credit
-    with test(f"payments: {KILLS} kills of processors: as the oracle says"):
-        check_run(expected, outcomes, killed)
+        debit, credit = sums(result[2])["179000"]
+        assert debit == credit > 0
 
 
 main()

@@ -50,7 +50,8 @@ class Payments:
         self.approval_from = int(rules["approval_from"].replace(".", ""))
         self.times = [event.time for event in events]       # by rank
         self.records = []                                   # (time, number, value)
-        self.count = {name: 0 for name in ("clears", "payments", "clears_without_an_invoice", "clears_of_an_invoice_cancelled_before", "clears_of_nothing_to_pay",
+        self.count = {name: 0 for name in ("clears", "payments", "clears_without_an_invoice", "clears_of_an_invoice_cancelled_before", "clears_of_a_blocked_invoice",
+                                           "clears_of_nothing_to_pay",
                                            SETTLED_AS_USUAL, *(fate for fate, _ in FATES), "paid_again", "not_paid_again_cancelled_meanwhile", "approved", "refunds")}
         self.cents = 0
 
@@ -61,6 +62,8 @@ class Payments:
             return "clears_without_an_invoice"
         if invoice.cancelled is not None and invoice.cancelled < event.rank:
             return "clears_of_an_invoice_cancelled_before"
+        if invoice.blocked_when_cleared:
+            return "clears_of_a_blocked_invoice"
         return "clears_of_nothing_to_pay" if self.writer.gross(line, invoice) <= 0 else None
 
     def take(self, line, event):
