@@ -26,6 +26,7 @@ struct source {
     size_t count, next;
     bool at_end;
     int64_t position;
+    int64_t end;                    /* where the log ended when at_end was told */
 };
 
 struct consumer {
@@ -67,7 +68,7 @@ static void source_drop(struct source *source) {
     while (source->next < source->count) rd_kafka_message_destroy(source->records[source->next++]);
     source->count = source->next = 0;
     source->at_end = false;
-    source->position = -1;
+    source->position = source->end = -1;
 }
 
 /* The queue is kept for the consumer's life: unforwarding survives every later assignment of the partition. */
@@ -116,6 +117,7 @@ static void take_notice(struct consumer *consumer, struct source *source, const 
     switch (message->err) {
     case RD_KAFKA_RESP_ERR__PARTITION_EOF:
         source->at_end = true;
+        source->end = message->offset;
         if (message->offset >= 0 && source->position >= 0) source->position = message->offset;
         break;
     case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
@@ -163,12 +165,14 @@ int64_t consumer_lag(struct consumer *consumer, int input) {
     int64_t lag = 0;
     for (int32_t p = 0; p < consumer->options.partition_count; p++) {
         if (!consumer->owned[p]) continue;
-        int64_t low, high, position = source_of(consumer, input, p)->position;
+        const struct source *source = source_of(consumer, input, p);
+        int64_t low, high, position = source->position;
         if (rd_kafka_get_watermark_offsets(consumer->client, consumer->options.topics[input], p, &low, &high) || high < 0) {
             lag++;   /* not told yet: not caught up */
             continue;
         }
         if (position < low) position = low;
+        if (source->at_end && source->end > position) position = source->end;   /* nothing but aborted records was there: none was ever taken */
         if (high > position) lag += high - position;
     }
     return lag;

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -20,9 +21,11 @@ TABLES_SOURCE = {"tables.source": "SAP-P2P"}
 
 def sample(part=None):
     """The converted sample; part: only the first so many events, in the order of time over both topics."""
-    whole = REPOSITORY / "build" / "demo" / "sample"
+    whole = REPOSITORY / "build" / "tests" / "sample"
     source = REPOSITORY / "deploy" / "local" / "sample"
-    if not (whole / "conversion.json").exists():
+    made_from = [source / "p2p-to-events", source / "derivation.json", *(source / "converter").glob("*.py"), *(source / "p2p").glob("*.gz")]
+    if not (whole / "conversion.json").exists() or (whole / "conversion.json").stat().st_mtime < max(path.stat().st_mtime for path in made_from):
+        shutil.rmtree(whole, ignore_errors=True)
         whole.parent.mkdir(parents=True, exist_ok=True)
         subprocess.run([source / "p2p-to-events", source / "p2p" / "events.jsonl.gz", source / "p2p" / "cases.jsonl.gz", whole], check=True,
                        stdout=subprocess.DEVNULL)

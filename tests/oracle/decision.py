@@ -8,8 +8,8 @@ from events import TOPICS
 _WEIGHT = ("rejected", "held", "parked")
 EARLIEST_DATE = 7_305        # 1990-01-01 in days since 1970-01-01
 MOST_DAYS_AHEAD = 730
-REVERSING_KINDS = frozenset(("goods_receipt_cancelled", "cancelled"))
-POSTING_KINDS = REVERSING_KINDS | {"goods_received", "received", "approved", "credit_note", "subsequent_debit", "cleared"}
+REVERSING_KINDS = frozenset(("goods_receipt_cancelled", "cancelled", "bank_rejected", "returned"))
+POSTING_KINDS = REVERSING_KINDS | {"goods_received", "received", "approved", "credit_note", "subsequent_debit", "cleared", "sent", "settled", "refunded"}
 
 
 def _read_classes():

@@ -50,6 +50,12 @@ def check_number(decision, document):
     return number
 
 
+def tell_payable(decision, kind, key, document):
+    """Effect: what whoever pays is told of a posted document."""
+    if document.gross:
+        decision.task.payables.append((decision.task.stream_time, kind, key[0], document.supplier, key[1], document.gross, document.currency, document.blocked))
+
+
 def register(decision, number):
     """Effect: the event's document with its number taken, made where it is new."""
     task, event = decision.task, decision.event
@@ -216,6 +222,7 @@ def post_document(decision, step, covers, journal, sign=1):
     document = register(decision, decision.number)
     document.state, document.gross, document.covers = "posted", sign * event.total, covers
     document.journal = task.post(journal)
+    tell_payable(decision, "opened", (event.entity, event.document), document)
     for key, ranges, quantity, value in covers:
         order = task.orders[key]
         order.covered = united(order.covered, ranges)
@@ -321,7 +328,17 @@ def decide_cancelled(decision):
             order.covered_quantity -= quantity
             order.covered_value -= value
             task.arrived(("receipt", *order_line))
+        tell_payable(decision, "closed", key, document)
         document.covers, document.journal = (), None
+    decision.effects.append(effect)
+
+
+def set_block(decision, document, blocked):
+    def effect():
+        changes = document.state == "posted" and document.blocked != blocked
+        document.blocked = blocked
+        if changes:
+            tell_payable(decision, "changed", (decision.event.entity, decision.event.document), document)
     decision.effects.append(effect)
 
 
@@ -330,7 +347,7 @@ def decide_blocked(decision):
     if document is None:
         decision.found("ORIGINAL_UNKNOWN")
     else:
-        decision.effects.append(lambda: setattr(document, "blocked", True))
+        set_block(decision, document, True)
 
 
 def decide_unblocked(decision):
@@ -338,7 +355,7 @@ def decide_unblocked(decision):
     if document is None or not document.blocked:
         decision.found("NO_EFFECT")
     else:
-        decision.effects.append(lambda: setattr(document, "blocked", False))
+        set_block(decision, document, False)
 
 
 def decide_cleared(decision):
@@ -363,6 +380,7 @@ def decide_cleared(decision):
     def effect():
         document.cleared = True
         decision.task.post(journal)
+        tell_payable(decision, "closed", (decision.event.entity, decision.event.document), document)
     decision.effects.append(effect)
 
 

@@ -2,7 +2,8 @@
 from amounts import MINOR_UNIT, RATE_DIGITS, round_half_up
 
 AMOUNTS = frozenset("net receipt_value variance_above variance_below tax_deductible tax_not_deductible tax_reverse "
-                    "tax_reverse_deductible tax_reverse_not_deductible gross fx_loss fx_gain".split())
+                    "tax_reverse_deductible tax_reverse_not_deductible gross fx_loss fx_gain "
+                    "paid discount_net discount_tax withheld settled charges bank".split())
 OTHER_SIDE = {"debit": "credit", "credit": "debit"}
 
 

@@ -24,6 +24,8 @@ KEYS = {
     "posting-rules": ("rule_set",),
     "code-mappings": ("mapping_set", "code"),
     "source-permissions": ("source_system", "topic"),
+    "bank-accounts": ("entity", "bank_account"),
+    "supplier-accounts": ("supplier", "supplier_account"),
 }
 DEFAULTS = {
     "legal-entities": {"ledger": "GL", "late_documents": "park"},
@@ -33,12 +35,14 @@ DEFAULTS = {
     "tax-codes": {"deductible": "100", "reverse_charge": False, "account": ""},
     "fx-rates": {"rate_type": "M", "max_age_days": 7},
     "tolerances": {"quantity_percent": "0", "over_receipt": "hold", "early_invoice": "park", "receipt_wait_days": 90,
-                   "wait_days": 30, "invoice_posts_on": "received"},
+                   "wait_days": 30, "invoice_posts_on": "received", "bank_details_days": 0, "payment_approval": None},
+    "supplier-accounts": {"currency": ""},
 }
 DECIMALS = {
     "tax-codes": {"rate": AMOUNT_DIGITS, "deductible": AMOUNT_DIGITS},
     "fx-rates": {"rate": RATE_DIGITS},
-    "tolerances": {"price_percent": AMOUNT_DIGITS, "price_amount": AMOUNT_DIGITS, "quantity_percent": AMOUNT_DIGITS},
+    "tolerances": {"price_percent": AMOUNT_DIGITS, "price_amount": AMOUNT_DIGITS, "quantity_percent": AMOUNT_DIGITS,
+                   "payment_approval": AMOUNT_DIGITS},
 }
 # The policy of an entity without a record in master.tolerances: no tolerance, the schema's defaults.
 NO_TOLERANCE = {"price_percent": 0, "price_amount": 0, **DEFAULTS["tolerances"], "quantity_percent": 0}
@@ -53,7 +57,8 @@ class Table:
             record = {"status": "active", **DEFAULTS.get(name, {}), **record}
             record["valid_from"] = parse_date(record["valid_from"])
             for field, digits in DECIMALS.get(name, {}).items():
-                record[field] = parse_decimal(record[field], digits)
+                if record[field] is not None:
+                    record[field] = parse_decimal(record[field], digits)
             if name == "periods":
                 record["last_day"] = parse_date(record["last_day"])
             key = tuple(record[field] for field in KEYS[name])

@@ -12,6 +12,7 @@ DAY = 86_400_000
 START = 1_514_804_400_000        # 2018-01-01T11:00:00Z, noon in Amsterdam
 
 EXPENSE, GRNI, TAX, PAYABLE, VARIANCE, TRANSIT, OUTPUT_TAX = "4000", "1900", "1540", "1600", "4900", "1700", "1550"
+BANK, CHARGES = "1100", "4680"
 
 
 def row(side, account, amount, **carry):
@@ -45,12 +46,19 @@ def rules():
                    row("credit", TAX, "tax_deductible", tax_code=True), row("credit", cost, "tax_not_deductible", cost_centre=True)]},
         {"rule": "clearing", "step": "clearing",
          "lines": [row("debit", PAYABLE, "gross", partner=True), row("credit", TRANSIT, "gross", partner=True)]},
+        {"rule": "sent", "step": "payment_sent", "lines": [row("debit", PAYABLE, "settled", partner=True), row("credit", "transit", "paid")]},
+        {"rule": "settled", "step": "payment_settled",
+         "lines": [row("debit", "transit", "paid"), row("debit", CHARGES, "charges"), row("credit", "bank", "bank")]},
+        {"rule": "returned", "step": "payment_returned",
+         "lines": [row("debit", "bank", "bank"), row("credit", CHARGES, "charges"), row("credit", "transit", "paid")]},
+        {"rule": "refunded", "step": "payment_refunded",
+         "lines": [row("debit", "bank", "bank"), row("credit", CHARGES, "charges"), row("credit", PAYABLE, "paid", partner=True)]},
     ]
 
 
 def master(**tolerance):
     always = {"valid_from": "2000-01-01", "source": "erp"}
-    accounts = (EXPENSE, "4100", GRNI, TAX, PAYABLE, VARIANCE, TRANSIT, OUTPUT_TAX)
+    accounts = (EXPENSE, "4100", GRNI, TAX, PAYABLE, VARIANCE, TRANSIT, OUTPUT_TAX, BANK, CHARGES)
     tables = {
         "legal-entities": [{"entity": "E1", "functional_currency": "EUR", "time_zone": "Europe/Amsterdam", "rule_set": "R", "chart": "C",
                             "rounding_account": VARIANCE}],
@@ -68,6 +76,8 @@ def master(**tolerance):
         "posting-rules": [{"rule_set": "R", "rules": rules()}],
         "code-mappings": [{"mapping_set": "cost", "code": "*", "target": EXPENSE}],
         "source-permissions": [{"source_system": "s", "topic": topic, "entities": ["*"]} for topic in TOPICS],
+        "bank-accounts": [{"entity": "E1", "bank_account": "MAIN", "currency": "EUR", "account": BANK, "transit_account": TRANSIT}],
+        "supplier-accounts": [{"supplier": "S1", "supplier_account": "S1A"}],
         "fx-rates": [{"from_currency": "USD", "to_currency": "EUR", "rate": "0.8333", "valid_from": "2018-01-01"}],
     }
     return {name: [{**always, **record} for record in records] for name, records in tables.items()}
@@ -78,7 +88,7 @@ class Scenario(unittest.TestCase):
 
     def setUp(self):
         self.master = master()
-        self.events = ([], [])
+        self.events = ([], [], [])
         self.time = START
 
     def tell(self, topic, event_id, kind, document, lines=(), day=None, key=None, **fields):
@@ -117,6 +127,13 @@ class Scenario(unittest.TestCase):
 
     def said(self, event_id, kind, document, **fields):
         self.tell(1, event_id, kind, document, **fields)
+
+    def payment(self, event_id, kind, document="P1", **fields):
+        self.tell(2, event_id, kind, document, **fields)
+
+    def instruct(self, event_id, amount, document="P1", invoice="I1", **fields):
+        self.payment(event_id, "instructed", document, currency="EUR", amount=amount, bank_account="MAIN", supplier_account="S1A", user="ann",
+                     items=[{"document": invoice, "amount": amount}], **fields)
 
     def run_oracle(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -26,6 +26,7 @@ class Task:
         self.receipts, self.services = {}, {}        # (entity, document) -> Receipt
         self.documents, self.numbers = {}, {}        # (entity, document) -> Document; (entity, supplier, number) -> its key
         self.journals, self.versions = [], {}
+        self.payables = []           # what payments follow: (time, kind, entity, supplier, document, amount, currency, blocked)
         self.seen = set()            # (document's identity, event id)
         self.queues = {}             # document's identity -> deque of events
         self.waiting = {}            # key of state -> events parked under it
@@ -53,7 +54,7 @@ class Task:
         if event.time is not None:
             self.stream_time = event.time if self.stream_time is None else max(self.stream_time, event.time)
             self.end_waits()
-        if event.outcome == "poison":
+        if event.outcome in ("poison", "clock"):
             return
         event.identity = identity(event)
         date = self.masters.entity_at(event.entity, event.time, event.posting_date)[1]

@@ -341,6 +341,22 @@ def open_transaction(cluster, counted, rng):
         processor.stop()
 
 
+def aborted_records(cluster, counted, rng):
+    with test("where there is nothing but what was aborted, nothing is behind"):
+        driver = spawn([PROGRAMS / "transaction_driver", "naive", cluster.bootstrap, "stranger", "stranger", "kontor.counter.timers", 5000, cluster.bootstrap],
+                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+        for command in "begin", "send a-tick-of-a-processor-that-died", "flush", "abort":
+            driver.stdin.write(command + "\n")
+            driver.stdout.readline()
+        driver.stdin.close()
+        driver.wait(10)
+        processor = counter(cluster).start().wait_ready()
+        counted.feed(1000)
+        counted.check_soon(processor)
+        wait_until(processor.caught_up, 20, "no records behind, as the metrics say")
+        processor.stop()
+
+
 def environment(cluster, counted, rng):
     def ends(properties, code, text):
         processor = counter(cluster, "counter-9", **properties)
@@ -463,7 +479,7 @@ def flood(cluster, counted, rng):
         processor.stop()
 
 
-SCENARIOS = (committed_order, crash_points, random_kills, broker_killed, broker_faults, proxy_faults, doubtful_commits, rebalances, rolling_upgrade, twins, open_transaction, flood,
+SCENARIOS = (committed_order, crash_points, random_kills, broker_killed, broker_faults, proxy_faults, doubtful_commits, rebalances, rolling_upgrade, twins, open_transaction, aborted_records, flood,
              changelog_replaced, environment)
 
 

@@ -5,7 +5,7 @@ import contextlib
 import json
 import os
 
-from . import documents, events as writing, figures, master, source
+from . import documents, events as writing, figures, master, payments as paying, source
 
 TOPICS = (writing.PROCUREMENT, writing.INVOICE)
 
@@ -61,16 +61,23 @@ class Output:
                 os.remove(path + ".part")
 
 
-def write_events(output, events, lines, writer):
-    """One record for every event; returns the count by activity and by topic and kind."""
+def write_events(output, events, lines, writer, payments):
+    """One record for every event, of a clear that is a payment those of the payment; returns the count by activity and by topic and kind."""
     by_activity, by_kind = collections.Counter(), collections.Counter()
     with output.open(TOPICS[0] + ".jsonl") as procurement, output.open(TOPICS[1] + ".jsonl") as invoice:
         files = dict(zip(TOPICS, (procurement, invoice)))
         for event in events:
+            if payments and event.activity == "Clear Invoice" and payments.take(lines[event.case], event):
+                by_activity[event.activity, paying.PAYMENT, "instructed"] += 1
+                continue
             text = writer.record(lines[event.case], event)
             files[event.topic].write(text + "\n")
             by_activity[event.activity, event.topic, event.kind] += 1
             by_kind[event.topic, event.kind] += 1
+    if payments:
+        with output.open(paying.PAYMENT + ".jsonl") as file:
+            for kind, count in payments.write(file).items():
+                by_kind[paying.PAYMENT, kind] += count
     return by_activity, by_kind
 
 
@@ -86,20 +93,21 @@ def sum_up(lines, name):
     return dict(sorted(found.items()))
 
 
-def report(events, cases, lines, defaults, clamped, counts, tables, shown):
+def report(events, cases, lines, defaults, clamped, counts, tables, shown, payments):
     """The content of conversion.json."""
     by_activity, by_kind = counts
     activities = collections.Counter(event.activity for event in events)
     early, late = clamped
-    kinds = {topic: dict(sorted((kind, count) for (of, kind), count in by_kind.items() if of == topic)) for topic in TOPICS}
+    topics = (*TOPICS, paying.PAYMENT) if payments else TOPICS
+    kinds = {topic: dict(sorted((kind, count) for (of, kind), count in by_kind.items() if of == topic)) for topic in topics}
     written = sum(by_kind.values())
     return {
         "input": {"events": len(events), "cases": len(cases), "activities": dict(activities.most_common())},
-        "output": {"events": written, **{topic: {"events": sum(kinds[topic].values()), "kinds": kinds[topic]} for topic in TOPICS},
+        "output": {"events": written, **{topic: {"events": sum(kinds[topic].values()), "kinds": kinds[topic]} for topic in topics},
                    "activities": {activity: {f"{topic}/{kind}": count for (of, topic, kind), count in sorted(by_activity.items()) if of == activity}
                                   for activity in activities},
                    "master": {table: len(records) for table, records in tables.items()}},
-        "dropped": len(events) - written,
+        "dropped": len(events) - sum(by_activity.values()),
         "unlisted_activities": {activity: count for activity, count in activities.most_common() if not writing.is_listed(activity)},
         "clamped": {"before_first": len(early), "after_last": len(late), "event_ids": early + late},
         "unlinked": sum_up(lines.values(), "unlinked"),
@@ -107,6 +115,7 @@ def report(events, cases, lines, defaults, clamped, counts, tables, shown):
         "filled_in": {**dict(sorted(defaults.counts.items())), "lines_without_case": sum(case not in cases for case in lines),
                       "cases_without_event": sum(case not in lines for case in cases),
                       "lines_without_value_at_creation": sum(line.value_guessed for line in lines.values())},
+        **({"payments": payments.found()} if payments else {}),
         **shown,
     }
 
@@ -116,7 +125,9 @@ def print_summary(found, outdir):
     def row(name, value):
         print(f"  {name:<44} {value:>18}")
     print(f"p2p-to-events: {found['input']['events']:,} events of {found['totals']['lines']:,} order lines into {outdir}")
-    for topic in TOPICS:
+    for topic in (*TOPICS, paying.PAYMENT):
+        if topic not in found["output"]:
+            continue
         row(topic, f"{found['output'][topic]['events']:,}")
     row("dropped", f"{found['dropped']:,}")
     row("clamped in time", f"{found['clamped']['before_first'] + found['clamped']['after_last']:,}")
@@ -130,8 +141,8 @@ def print_summary(found, outdir):
     row("details", "conversion.json")
 
 
-def run(events_path, cases_path, outdir, first, last):
-    """Converts, or raises InputError and leaves nothing half written."""
+def run(events_path, cases_path, outdir, first, last, seed=None):
+    """Converts, or raises InputError and leaves nothing half written. seed: clears become payments, what the bank makes of them by this seed."""
     here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     derivation = master.Derivation(os.path.join(here, "derivation.json"))
     window = source.read_moment(first, "--first"), source.read_moment(last, "--last")
@@ -144,14 +155,15 @@ def run(events_path, cases_path, outdir, first, last):
     clamped = set_times(events, *window)
     lines = look_ahead(events, cases, derivation)
     years = [int(calendar.date(moment)[:4]) for moment in window]
-    tables = master.derive(derivation, cases, events, *years)
+    tables = master.derive(derivation, cases, events, *years, pays=seed is not None)
     writer = writing.Writer(derivation.rules["source"], derivation.rules["currency"], calendar, derivation.rate)
+    payments = None if seed is None else paying.Payments(derivation.rules["payments"], seed, writer, events)
     output = Output(outdir)
     try:
         write_tables(output, tables)
-        counts = write_events(output, events, lines, writer)
+        counts = write_events(output, events, lines, writer, payments)
         shown = figures.gather(list(lines.values()), events, calendar)
-        found = report(events, cases, lines, defaults, clamped, counts, tables, shown)
+        found = report(events, cases, lines, defaults, clamped, counts, tables, shown, payments)
         if found["dropped"] != 0:
             raise source.InputError(f"{found['dropped']} events were dropped: an error of the converter, please report it")
         with output.open("conversion.json") as file:

@@ -20,6 +20,7 @@ class Invoice:
         self.cancelled = None
         self.recorded_again = False
         self.cleared = False
+        self.blocked_when_cleared = False
         self.blocked = False
         self.paired = False
 
@@ -164,6 +165,7 @@ class Line:
             return
         invoice = open_ones[0]
         invoice.cleared = True
+        invoice.blocked_when_cleared = invoice.blocked
         event.invoice, event.document = invoice, invoice.document
 
     def latest_uncleared(self):

@@ -99,12 +99,19 @@ class Writer:
     def amounts(self, line, event, value, quantity, net):
         """One line for the order line, its tax, and the total."""
         code = line.codes["tax_code"]
-        tax = round_half_up(net * self.rates(code, value["document_date"]), 10_000)
+        tax = self.tax(line, net, value["document_date"])
         found = {"line": "1", "order": event.order, "order_line": event.item}
         if quantity is not None:
             found.update(quantity=str(quantity), unit=UNIT)
         found.update(net=decimal_text(net), tax_code=code, tax=decimal_text(tax))
         value.update(currency=self.currency, total=decimal_text(net + tax), tax=decimal_text(tax), lines=[found])
+
+    def tax(self, line, net, date):
+        return round_half_up(net * self.rates(line.codes["tax_code"], date), 10_000)
+
+    def gross(self, line, invoice):
+        """Total of a recorded invoice, in cents."""
+        return invoice.net + self.tax(line, invoice.net, self.calendar.date(invoice.dated))
 
     def invoice(self, line, event, value):
         """A recorded invoice, and the vendor's announcement that is paired with it: the same paper, so the same content."""

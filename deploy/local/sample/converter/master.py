@@ -67,8 +67,16 @@ def months(first_year, last_year):
             yield f"{year:04d}-{month:02d}", first.isoformat(), (next_first - datetime.timedelta(days=1)).isoformat()
 
 
-def derive(derivation, cases, events, first_year, last_year):
-    """All tables as lists of records. Entities and suppliers are those of the events and the cases; an unknown one gets no record."""
+def iban(country, account):
+    """With check digits of ISO 13616."""
+    digits = "".join(str(int(letter, 36)) for letter in account + country + "00")
+    return f"{country}{98 - int(digits) % 97:02d}{account}"
+
+
+def derive(derivation, cases, events, first_year, last_year, pays=False):
+    """All tables as lists of records. Entities and suppliers are those of the events and the cases; an unknown one gets no record.
+
+    pays: also what payments need, by the derivation's section "payments"."""
     rules = derivation.rules
     entities = sorted(({event.entity for event in events} | {case["company"] for case in cases.values()}) - {"", UNKNOWN})
     names = {event.supplier: "" for event in events}
@@ -101,8 +109,27 @@ def derive(derivation, cases, events, first_year, last_year):
         add("code-mappings", mapping_set=rules["mapping_set"], code=code, target=target)
     for topic in ("procurement.events", "invoice.events"):
         add("source-permissions", source_system=rules["source"], topic=topic, entities=["*"])
-    add("posting-rules", rule_set=rules["rule_set"], rules=rules["posting_rules"])
+    add("posting-rules", rule_set=rules["rule_set"], rules=rules["posting_rules"] + (rules["payments"]["posting_rules"] if pays else []))
+    if pays:
+        add_payments(rules["payments"], rules, entities, sorted(names), tables, add)
     return tables
+
+
+def add_payments(payments, rules, entities, suppliers, tables, add):
+    """Bank accounts, the accounts they go to, the policy of payments, and who may say what of them."""
+    tables.update({"bank-accounts": [], "supplier-accounts": []})
+    for number, entity in enumerate(entities, 1):
+        add("bank-accounts", entity=entity, bank_account=payments["bank_account"], iban=iban(rules["country"], f"{payments['own_bank']}{number:010d}"),
+            currency=rules["currency"], account=payments["bank_ledger_account"], transit_account=payments["transit_ledger_account"])
+    for number, supplier in enumerate(suppliers, 1):
+        add("supplier-accounts", supplier=supplier, supplier_account=supplier + payments["supplier_account_ends"], holder=supplier,
+            iban=iban(rules["country"], f"{payments['supplier_bank']}{number:010d}"))
+    for account in payments["accounts"]:
+        add("accounts", chart=rules["chart"], **account)
+    for tolerance in tables["tolerances"]:
+        tolerance.update(payment_approval=payments["approval_from"], wait_days=payments["wait_days"])
+    for source, topic in ((rules["source"], "payment.events"), (payments["bank_source"], "payment.events"), ("kontor-invoice", "payables")):
+        add("source-permissions", source_system=source, topic=topic, entities=["*"])
 
 
 def cost_centres(derivation, cases):

@@ -1,19 +1,24 @@
-"""The two companies: master data, exchange rates, posting rules. All of it is invented."""
+"""The two companies: master data, exchange rates, posting rules. All of it is invented but the rates, which are the European Central Bank's."""
 
+import csv
+import functools
 import json
 from calendar import monthrange
-from datetime import date
-from decimal import Decimal
+from datetime import date, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
 
-SOURCE = "OFFICE"           # the system that all events and master data come from
-FIRST, LAST = date(2024, 1, 1), date(2025, 12, 31)
+from converter import rates     # for the master data alone
+from converter.master import iban
+
+SOURCE = "OFFICE"           # the system that all events come from
+FIRST, LAST = date(2018, 1, 1), date(2019, 12, 31)
+RATES = Path(__file__).resolve().parents[1] / "fx" / "eurofxref-2016-2019.csv"
+FOREIGN = ("EUR", "USD", "GBP", "SEK")
 FUNCTIONAL = {"HOME": "EUR", "NORD": "SEK"}
 ROUNDING, FX_LOSS, FX_GAIN = "499900", "481000", "482000"
 STANDARD_TAX = {"HOME": "V21", "NORD": "V25"}
 TAX_RATE = {"V21": 21, "V25": 25, "H21": 21, "V0": 0, "O21": 21, "O25": 25}
-# Euro, dollar and pound in euro and in krona on the first of each month, in steps that come round: rates that move, and can be checked by eye.
-BASE = {("EUR", "SEK"): "11.2000", ("SEK", "EUR"): "0.0893", ("USD", "EUR"): "0.9200", ("USD", "SEK"): "10.4000", ("GBP", "EUR"): "1.1600", ("GBP", "SEK"): "13.1000"}
-MOVES = (0, 7, 13, 4, -6, -11, -3, 9, 16, 5, -8, -2)    # thousandths of the base rate, by month
 SUPPLIERS, EMPLOYEES = 40, 30                           # of each company
 BANKS = {("HOME", "EUR"): ("MAIN", "110000", "179000"), ("HOME", "USD"): ("DOLLAR", "111000", "179100"),
          ("NORD", "SEK"): ("KRONA", "112000", "179200"), ("NORD", "EUR"): ("EURO", "113000", "179300")}
@@ -42,22 +47,32 @@ EXPENSE_TAX = {"HOTEL": ("VH", {"HOME": 9, "NORD": 12}), "TRANSPORT": ("VT", {"H
 HOME_COUNTRY = {"HOME": "NL", "NORD": "SE"}
 
 
+@functools.cache
+def per_euro():
+    """Day: currency: units of it per euro, as the central bank lists them."""
+    with open(RATES, newline="", encoding="utf-8") as file:
+        return {date.fromisoformat(row.pop("date")): {"EUR": Decimal(1), **{code: Decimal(value) for code, value in row.items() if value != "N/A"}}
+                for row in csv.DictReader(file)}
+
+
+@functools.cache
 def rate(currency, into, day):
+    """The rate that holds on the day: of the day itself or the last one before it that has both currencies, to ten digits, half up.
+
+    Reckoned apart from what writes the master data (converter/rates.py): there whole numbers, here decimals."""
     if currency == into:
         return Decimal(1)
-    return (Decimal(BASE[currency, into]) * (1000 + MOVES[day.month - 1] + day.year - 2024) / 1000).quantize(Decimal("0.0000001"))
+    for age in range(8):
+        found = per_euro().get(day - timedelta(age), {})
+        if currency in found and into in found:
+            return (found[into] / found[currency]).quantize(Decimal("1E-10"), ROUND_HALF_UP)
+    raise ValueError(f"no rate from {currency} to {into} on {day}")
 
 
 def months():
     for year in range(FIRST.year, LAST.year + 1):
         for month in range(1, 13):
             yield date(year, month, 1), date(year, month, monthrange(year, month)[1])
-
-
-def iban(country, account):
-    """With check digits of ISO 13616."""
-    digits = "".join(str(int(letter, 36)) for letter in account + country + "00")
-    return f"{country}{98 - int(digits) % 97:02d}{account}"
 
 
 # A rule a paragraph: step, then its lines; their words are those of docs/posting-rules.md.
@@ -138,9 +153,8 @@ def tables():
     yield "source-permissions", [{"source_system": SOURCE, "topic": topic, "entities": ["*"], "journals": topic == "journal.events"} for topic in topics] + [
         {"source_system": "BILLING", "topic": "journal.events", "entities": ["*"]}, {"source_system": "kontor-invoice", "topic": "payables", "entities": ["*"]}]
     yield "periods", [{"entity": entity, "ledger": "GL", "period": f"{first:%Y-%m}", "valid_from": first, "last_day": last, "status": status}
-                      for entity in FUNCTIONAL for first, last, status in [(date(2023, 12, 1), date(2023, 12, 31), "closed"), *((*month, "open") for month in months())]]
-    yield "fx-rates", [{"rate_type": "M", "from_currency": a, "to_currency": b, "rate": rate(a, b, first), "max_age_days": 31, "valid_from": first}
-                       for a, b in BASE for first, _ in months()]
+                      for entity in FUNCTIONAL for first, last, status in [(date(2017, 12, 1), date(2017, 12, 31), "closed"), *((*month, "open") for month in months())]]
+    yield "fx-rates", list(rates.records(rates.read_days(RATES), str(FIRST), str(LAST), tuple(FUNCTIONAL.values()), FOREIGN, SOURCE))
     yield "accounts", [{"chart": "OFFICE", "account": number, "name": name, "type": kind} for number, (name, kind) in ACCOUNTS.items()]
     yield "code-mappings", [{"mapping_set": name, "code": code, "target": target} for name, codes in (("purchase-account", PURCHASES), ("expense-account", EXPENSES))
                             for code, target in codes.items()]
@@ -198,10 +212,10 @@ def travel_tables():
     yield "travel-rates", rates
 
 
-def write(folder):
-    """folder/<table>.jsonl of every table."""
+def write(folder, source):
+    """folder/<table>.jsonl of every table; source: the system that the master data comes from."""
     for table, records in tables():
         with open(folder / f"{table}.jsonl", "w") as out:
             for record in records:
-                whole = {"valid_from": "1990-01-01", "status": "active", "source": SOURCE, **record}
+                whole = {"valid_from": "1990-01-01", "status": "active", **record, "source": source}
                 out.write(json.dumps({name: str(value) if isinstance(value, (Decimal, date)) else value for name, value in whole.items()}) + "\n")

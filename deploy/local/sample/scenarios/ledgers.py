@@ -67,7 +67,7 @@ class Stream:
         """At an agreed rate; what rounding leaves goes to the rounding account."""
         self.begin("dollars_at_agreed_rate")
         one, two = self.amount(10, 900), self.amount(10, 900)
-        rate = Decimal("0.93157") if self.entity == "HOME" else Decimal("10.51233")
+        rate = Decimal("0.86157") if self.entity == "HOME" else Decimal("8.91233")
         self.submit("TREASURY", self.book.number("JD"), last - timedelta(7), [dr("130000", one + two), cr("800000", one), cr("800000", two)], "USD", rate=rate)
 
     def reversed(self, last):
@@ -94,7 +94,7 @@ class Stream:
         self.book.post("NORD", document, day, "EUR", [dr("470000", amount), cr("182000", amount)])
 
     def refused(self):
-        day, lines = date(2024, 6, 10), [{"line": "1", **entry(dr("450000", Decimal(10)))}, {"line": "2", **entry(cr("190000", Decimal(10)))}]
+        day, lines = date(2018, 6, 10), [{"line": "1", **entry(dr("450000", Decimal(10)))}, {"line": "2", **entry(cr("190000", Decimal(10)))}]
         self.begin("unbalanced")
         self.say("submitted", "CLOSE", self.book.number("JX"), day, "rejected", "JOURNAL_UNBALANCED", currency=self.currency,
                  lines=[lines[0], {**lines[1], "amount": Decimal(11)}])
@@ -106,13 +106,13 @@ class Stream:
         self.say("submitted", "CLOSE", document, day, "rejected", "DUPLICATE_DOCUMENT", currency=self.currency, lines=lines)
         # HOME parks what comes for a closed period, NORD moves it to the next open one.
         self.begin("closed_period")
-        fields = {"currency": self.currency, "lines": lines, "posting_date": date(2023, 12, 20)}
+        fields = {"currency": self.currency, "lines": lines, "posting_date": date(2017, 12, 20)}
         document = self.book.number("JX")
         if self.entity == "HOME":
             self.say("submitted", "CLOSE", document, day, "parked", "PERIOD_CLOSED", **fields)
         else:
             self.say("submitted", "CLOSE", document, day, **fields)
-            self.book.post(self.entity, document, date(2024, 1, 1), self.currency, [dr("450000", Decimal(10)), cr("190000", Decimal(10))])
+            self.book.post(self.entity, document, date(2018, 1, 1), self.currency, [dr("450000", Decimal(10)), cr("190000", Decimal(10))])
 
 
 def run(book, chance):

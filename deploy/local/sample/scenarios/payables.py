@@ -6,7 +6,7 @@ from decimal import Decimal
 from . import company
 from .book import convert, cr, dr, exchange, half_up
 
-FIRST_DAY, LAST_DAY = date(2024, 1, 10), date(2025, 10, 10)
+FIRST_DAY, LAST_DAY = date(2018, 1, 10), date(2019, 10, 10)
 PLAN = (("paid_at_term", 26), ("paid_with_discount", 14), ("paid_in_two_parts", 7), ("several_tax_codes", 8), ("foreign_currency", 10), ("paid_by_shared_service", 7),
         ("rejected_by_bank_and_paid_again", 4), ("returned_and_paid_again", 4), ("credit_refunded", 4), ("credit_set_off", 4), ("prepaid", 6), ("bank_charges", 3),
         ("withholding_tax", 3), ("with_order", 6), ("blocked_then_released", 3), ("corrected_then_paid", 3), ("cancelled", 3), ("prepayment_called_off", 1),

@@ -9,7 +9,7 @@ from . import company
 from .book import convert, cr, dr, exchange, half_up
 
 TOPIC = "expense.events"
-FIRST_TRIP, LAST_TRIP, TRIP_DAYS = date(2024, 1, 15), date(2025, 11, 10), 26
+FIRST_TRIP, LAST_TRIP, TRIP_DAYS = date(2018, 1, 15), date(2019, 11, 10), 26
 PLAN = (("domestic_trip", 25), ("international_trip_with_advance", 14), ("prepaid_trip_rest_returned", 8), ("card_expenses", 15), ("dollar_card", 6), ("resubmitted", 10),
         ("mileage_only", 6), ("two_reimbursements", 3), ("private_purchase_on_card", 2), ("report_in_euro_of_krona_company", 3), ("posted_then_cancelled", 2),
         ("withdrawn", 1), ("self_approval_then_manager", 1), ("above_hotel_limit", 1), ("no_receipt", 1), ("reimbursed_too_early", 1), ("reimbursed_too_much", 1),
