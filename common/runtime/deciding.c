@@ -323,6 +323,7 @@ void deciding_again(struct decision *decision, uint64_t sequence, const struct p
 void deciding_expire(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
     if (decision->input->decides_late) {
         decision->late = true;
+        decision->engine->batch.expired++;
         deciding_again(decision, sequence, parked);
         return;
     }
