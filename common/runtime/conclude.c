@@ -189,7 +189,9 @@ void conclude_emissions(struct decision *decision) {
     for (const struct emission *emission = decision->first_emission; emission; emission = emission->next) {
         const struct processor_output *declared = &decision->engine->processor->outputs[emission->output];
         const char *topic = declared->per_erp ? topic_per_erp(decision, emission->output, emission->erp) : decision->engine->outputs[emission->output].name;
+        const struct record_header corrects = {"kontor-corrects", emission->corrects};
         const struct engine_output output = {.topic = topic, .partition = -1, .key = emission->key, .value = emission->bytes, .task = decision->task,
+                                             .headers = &corrects, .header_count = emission->corrects.length > 0,
                                              .timestamp_ms = declared->event_time ? decision->time_ms : 0};
         output_send(decision, &output);
     }

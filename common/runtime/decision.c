@@ -291,9 +291,11 @@ struct slice emit_keyed(struct decision *decision, int output, struct slice erp,
     return emission->bytes;
 }
 
-void emit_bytes(struct decision *decision, int output, struct slice bytes) {
+void emit_bytes(struct decision *decision, int output, struct slice bytes) { emit_correction(decision, output, bytes, (struct slice){0}); }
+
+void emit_correction(struct decision *decision, int output, struct slice bytes, struct slice origin) {
     struct emission *emission = decision_alloc(decision, sizeof *emission);
-    *emission = (struct emission){.output = output, .key = decision->message->key, .bytes = bytes};
+    *emission = (struct emission){.output = output, .key = decision->message->key, .bytes = bytes, .corrects = origin};
     *decision->last_emission = emission;
     decision->last_emission = &emission->next;
 }

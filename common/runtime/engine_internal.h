@@ -138,7 +138,7 @@ struct engine {
 
 struct reported { enum reason reason; enum reason_class class; const char *field, *text; };
 struct effect { struct effect *next; int store; struct slice key; const void *value; };
-struct emission { struct emission *next; int output; struct slice erp, key, bytes; };
+struct emission { struct emission *next; int output; struct slice erp, key, bytes, corrects; };   /* corrects: origin of the event that it takes the place of; empty: none */
 struct deferral { struct deferral *next; struct slice name; int output; struct slice key, bytes; int64_t at_ms; };   /* no bytes: the one of that name is taken back */
 
 enum verdict { VERDICT_ACCEPTED, VERDICT_DUPLICATE, VERDICT_REJECTED, VERDICT_HELD, VERDICT_PARKED, VERDICT_POISON };

@@ -165,6 +165,8 @@ struct slice emit(struct decision *decision, int output, struct slice erp, const
 struct slice emit_keyed(struct decision *decision, int output, struct slice erp, const void *record, struct slice key);
 /* Bytes that are a record of that output's topic already, passed on as they are, under the event's key. */
 void emit_bytes(struct decision *decision, int output, struct slice bytes);
+/* The same for an event that takes the place of another: a header, kontor-corrects, names its origin. */
+void emit_correction(struct decision *decision, int output, struct slice bytes, struct slice origin);
 /* An entry for the topic audit, sent when the event is accepted, rejected or held: also when it is refused, then with that outcome and the reason that weighs most. One
  * that waits or was received before leaves none. The processor's name is filled in; what the entry points to must live as long as the decision. */
 void audited(struct decision *decision, const struct audit_entry *entry);
