@@ -20,7 +20,7 @@ static void functional_find(struct ruling *ruling, const struct legal_entity *en
     if (ruling->has_functional) return;
     const struct slice key = KEY(ruling->decision, SLICE("M"), currency_slice(&currency), currency_slice(&functional));
     const struct fx_rate *rate = look_up(ruling->decision, MASTER_FX_RATES, key, item->date, NULL);
-    ruling->has_functional = rate && fx_convert(amount_e4, rate->rate_e10, FX_DIRECT, functional, &ruling->functional_e4);
+    ruling->has_functional = rate && item->date - rate->valid_from <= rate->max_age_days && fx_convert(amount_e4, rate->rate_e10, FX_DIRECT, functional, &ruling->functional_e4);
 }
 
 void rights_find(struct ruling *ruling) {
