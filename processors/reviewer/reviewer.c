@@ -299,7 +299,8 @@ const struct processor reviewer_processor = {
                {"exceptions.parked", &exception_record_type, .internal = true, .envelope = exception_envelope, .decide = item_parked}},
     .tables = {MASTER_SOURCE_PERMISSIONS, MASTER_LEGAL_ENTITIES, MASTER_FX_RATES, MASTER_REVIEW_POLICIES, MASTER_APPROVERS, END_OF_TABLES},
     .stores = {[STORE_ITEMS] = {"items", &review_item_type, item_is_open}, [STORE_CORRECTIONS] = {"corrections", &corrected_event_type, NULL}},
-    .outputs = {[OUTPUT_RESOLUTIONS] = {"resolutions", &resolution_type, .per_erp = true}, [OUTPUT_EVENTS] = {"procurement.events", &procurement_event_type},
-                {"invoice.events", &invoice_event_type}, {"payment.events", &payment_event_type}, {"expense.events", &expense_event_type},
-                {"journal.events", &journal_event_type}},
+    .outputs = {[OUTPUT_RESOLUTIONS] = {"resolutions", &resolution_type, .per_erp = true},
+                [OUTPUT_EVENTS] = {"procurement.events", &procurement_event_type, false, false}, {"invoice.events", &invoice_event_type, false, false},
+                {"payment.events", &payment_event_type, false, false}, {"expense.events", &expense_event_type, false, false},
+                {"journal.events", &journal_event_type, false, false}},
 };
