@@ -248,10 +248,10 @@ static bool add_topic(struct reading *reading, const char *topic, enum role role
     return true;
 }
 
-/* Of sources' events: what else is unreadable is none of the events that are counted. */
-static bool is_dead_letters(const struct topic_list *list, const struct topic *topic) {
-    const struct topic *input = strncmp(topic->name, "dlq.", 4) == 0 ? topic_list_find(list, topic->name + 4) : NULL;
-    return input && topic_is_input(list, input);
+/* Of events; what is kontor's own may be unreadable too, and is no event. */
+static bool is_dead_letters(const struct topic_list *list, const char *name) {
+    const struct topic *of = strncmp(name, "dlq.", 4) == 0 ? topic_list_find(list, name + 4) : NULL;
+    return of && topic_is_input(list, of);
 }
 
 /* Inputs first: their places in the scan are those in origins. */
@@ -262,7 +262,7 @@ static bool choose_topics(struct reading *reading, const struct topic_list *list
             ok = ok && origins_add_topic(&reading->origins, list->topics[i].name) && add_topic(reading, list->topics[i].name, ROLE_EVENTS);
     ok = ok && add_topic(reading, "acknowledgments", ROLE_ACKNOWLEDGMENTS);
     for (size_t i = 0; i < list->count; i++)
-        if (is_dead_letters(list, &list->topics[i])) ok = ok && add_topic(reading, list->topics[i].name, ROLE_DEAD_LETTERS);
+        if (is_dead_letters(list, list->topics[i].name)) ok = ok && add_topic(reading, list->topics[i].name, ROLE_DEAD_LETTERS);
     for (size_t i = 0; i < reading->journal_topics.count; i++) ok = ok && add_topic(reading, reading->journal_topics.names[i], ROLE_JOURNALS);
     return ok || error_set(error, "the list has more topics than can be summed up");
 }

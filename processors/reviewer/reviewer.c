@@ -284,7 +284,7 @@ static void decide_decision(struct decision *decision, const void *record) {
     }
 }
 
-/* Held, or rejected and not corrected yet: somebody may still want it. */
+/* Held or waiting: kept whatever its age. What was rejected can be corrected as long as finished documents are kept. */
 static bool item_is_open(const void *record) {
     const struct review_item *item = record;
     return item->status == ITEM_STATUS_OPEN || item->status == ITEM_STATUS_SENT;
