@@ -3,6 +3,7 @@
 #include "common/posting/entity.h"
 #include "common/posting/rules.h"
 #include "schemas/account.h"
+#include "schemas/approver.h"
 #include "schemas/bank_account.h"
 #include "schemas/card.h"
 #include "schemas/code_mapping.h"
@@ -17,6 +18,7 @@
 #include "schemas/period.h"
 #include "schemas/posting_rule_set.h"
 #include "schemas/project.h"
+#include "schemas/review_policy.h"
 #include "schemas/source_permission.h"
 #include "schemas/supplier.h"
 #include "schemas/supplier_account.h"
@@ -46,4 +48,6 @@ const struct table master_tables[MASTER_COUNT] = {
     [MASTER_TRAVEL_RATES] = {"travel-rates", &travel_rate_type, {"entity", "rate_kind", "place"}, NULL, NULL},
     [MASTER_CARDS] = {"cards", &card_type, {"entity", "card"}, NULL, NULL},
     [MASTER_INTERCOMPANY] = {"intercompany", &intercompany_type, {"payer", "bearer"}, NULL, NULL},
+    [MASTER_REVIEW_POLICIES] = {"review-policies", &review_policy_type, {"entity"}, NULL, NULL},
+    [MASTER_APPROVERS] = {"approvers", &approver_type, {"entity", "user"}, NULL, NULL},
 };

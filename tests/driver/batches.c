@@ -175,6 +175,13 @@ static void flow(struct run *run, const struct statement *statement) {
         int64_t now_ms = run->surroundings.now_ms;
         struct given given = {.statement = statement, .family = -1, .topic = stored->topic, .id = "", .document = "", .partition = stored->partition, .offset = stored->offset,
                               .time_ms = stored->timestamp_ms ? stored->timestamp_ms : now_ms, .received_ms = now_ms, .key = stored->key, .value = stored->value};
+        struct given *sent = review_sent(run, statement, stored);
+        if (sent) {
+            given.family = sent->family;
+            given.id = sent->id;
+            given.origin = sent->origin;
+            *sent = given;
+        }
         for (int i = 0; i < FAMILY_COUNT; i++) give(run, &run->instances[i], &given);
         if (given.untaken) run_fail(run, statement, "a record that a processor sent taken by those that read it", "it waits");
     }

@@ -18,6 +18,7 @@ static const struct family_words words[] = {
               {"refunded", "bank_account", "MAIN"}}},
     {.name = "expense", .partner_field = "employee", .partner = "E1", .item = {{NULL, "date", default_day}}},
     {.name = "journal", .partner_field = "partner", .partner = "P1", .item = {{NULL, "side", "debit"}}},
+    {.name = "reviewer", .partner_field = "partner", .partner = "S1"},     /* its events are told by review.c */
 };
 
 /* What processors follow that another one sends: told outright where that one does not matter. */
@@ -35,7 +36,7 @@ static bool family_make(struct family *family, struct error *error) {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(words[i].name, family->processor->name) == 0) family->words = &words[i];
     for (size_t i = INPUTS_MAXIMUM; i-- > 0;)
-        if (family->processor->inputs[i].topic && !family->processor->inputs[i].follows) family->events = &family->processor->inputs[i];
+        if (family->processor->inputs[i].topic && !family->processor->inputs[i].follows && !family->processor->inputs[i].internal) family->events = &family->processor->inputs[i];
     if (!family->words) return error_set(error, "families.c says nothing of the events of %s", family->processor->name);
     return family->events || error_set(error, "%s answers for no events", family->processor->name);
 }

@@ -34,7 +34,7 @@ static void run_event(struct run *run, const struct statement *statement, bool r
     struct given *given = &run->given[run->given_count];
     struct error error = {{0}};
     *given = (struct given){.statement = statement};
-    if (!(raw ? raw_build : event_build)(run, statement, given, &error)) { problem(run, statement, &error); return; }
+    if (!(raw ? raw_build : review_is(statement) ? review_build : event_build)(run, statement, given, &error)) { problem(run, statement, &error); return; }
     run->given_count++;
     batch_give(run, given);
     outcome_expect(run, statement, given, statement_arrow(statement) + 1);
@@ -187,7 +187,7 @@ int run_file(const char *path, enum mode mode, uint64_t *outputs, uint64_t *trie
     run->rules = json_object();
     arena_init(&run->arena, ARENA_BLOCK, (size_t)1 << 32);
     bool ok = families_make(&error) && script_read(&run->arena, path, false, &run->script, &error) && broker_open(&run->broker, &error) && folder_make(run, &error);
-    run->given = ok ? calloc(run->script.count + 1, sizeof *run->given) : NULL;
+    run->given = ok ? calloc(2 * run->script.count + 1, sizeof *run->given) : NULL;
     if (ok && run->given && world_make(run, &first, &error)) {
         for (size_t i = first; i < run->script.count; i++) run_statement(run, &run->script.items[i]);
         if (mode == MODE_PACKED && run->script.count) batch_flush(run, &run->script.items[run->script.count - 1]);
