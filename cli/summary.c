@@ -100,6 +100,7 @@ static void take_acknowledgment(struct reading *reading, const struct acknowledg
     }
     for (size_t i = 0; i < count; i++) codes[i] = acknowledgment->reasons.items[i].code;
     enum origin_result found = origins_find_text(&reading->origins, acknowledgment->origin, &event);
+    if (found == ORIGIN_NONE && slice_equal(acknowledgment->processor, SLICE("reviewer"))) return;   /* a person's decision: no source's event, no document */
     set_outcome(reading, found, event, acknowledgment->origin, outcomes[acknowledgment->outcome], codes, count);
     /* A document is one of a kind of source: the topic, the entity, the partner and its number there. */
     struct slice topic = acknowledgment->origin;
@@ -247,6 +248,12 @@ static bool add_topic(struct reading *reading, const char *topic, enum role role
     return true;
 }
 
+/* Of events; what is kontor's own may be unreadable too, and is no event. */
+static bool is_dead_letters(const struct topic_list *list, const char *name) {
+    const struct topic *of = strncmp(name, "dlq.", 4) == 0 ? topic_list_find(list, name + 4) : NULL;
+    return of && topic_is_input(list, of);
+}
+
 /* Inputs first: their places in the scan are those in origins. */
 static bool choose_topics(struct reading *reading, const struct topic_list *list, struct error *error) {
     bool ok = true;
@@ -255,7 +262,7 @@ static bool choose_topics(struct reading *reading, const struct topic_list *list
             ok = ok && origins_add_topic(&reading->origins, list->topics[i].name) && add_topic(reading, list->topics[i].name, ROLE_EVENTS);
     ok = ok && add_topic(reading, "acknowledgments", ROLE_ACKNOWLEDGMENTS);
     for (size_t i = 0; i < list->count; i++)
-        if (strncmp(list->topics[i].name, "dlq.", 4) == 0) ok = ok && add_topic(reading, list->topics[i].name, ROLE_DEAD_LETTERS);
+        if (is_dead_letters(list, list->topics[i].name)) ok = ok && add_topic(reading, list->topics[i].name, ROLE_DEAD_LETTERS);
     for (size_t i = 0; i < reading->journal_topics.count; i++) ok = ok && add_topic(reading, reading->journal_topics.names[i], ROLE_JOURNALS);
     return ok || error_set(error, "the list has more topics than can be summed up");
 }

@@ -130,6 +130,20 @@ void conclude_exception(struct decision *decision, const struct output_topic *to
 
 void conclude_audit(struct decision *decision, const struct audit_entry *entry) { record_send(decision, &decision->engine->audit, entry); }
 
+void conclude_audited(struct decision *decision) {
+    if (!decision->audited) return;
+    struct audit_entry entry = *decision->audited;
+    entry.processor = slice_of(decision->engine->processor->name);
+    for (size_t i = 0; refused(decision) && i < decision->reason_count; i++) {
+        if (decision->reasons[i].class != decision->heaviest) continue;
+        entry.outcome = AUDIT_OUTCOME_REFUSED;
+        entry.reason = slice_of(reasons[decision->reasons[i].reason].code);
+        entry.text = slice_of(decision->reasons[i].text);
+        break;
+    }
+    conclude_audit(decision, &entry);
+}
+
 void conclude_dead_letter(struct decision *decision, enum reason reason, const char *text) {
     /* Key, value and headers go on untouched; what we know is said in headers of our own. */
     enum { OURS = 9 };
@@ -175,7 +189,9 @@ void conclude_emissions(struct decision *decision) {
     for (const struct emission *emission = decision->first_emission; emission; emission = emission->next) {
         const struct processor_output *declared = &decision->engine->processor->outputs[emission->output];
         const char *topic = declared->per_erp ? topic_per_erp(decision, emission->output, emission->erp) : decision->engine->outputs[emission->output].name;
+        const struct record_header corrects = {"kontor-corrects", emission->corrects};
         const struct engine_output output = {.topic = topic, .partition = -1, .key = emission->key, .value = emission->bytes, .task = decision->task,
+                                             .headers = &corrects, .header_count = emission->corrects.length > 0,
                                              .timestamp_ms = declared->event_time ? decision->time_ms : 0};
         output_send(decision, &output);
     }

@@ -129,6 +129,7 @@ static void accept(struct decision *decision, uint64_t sequence, const struct pa
     effects_apply(decision);
     remember_event(decision);
     if (!silent) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_ACCEPTED, "validated");
+    conclude_audited(decision);
     if (parked || decision->envelope.overtakes) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
 }
 
@@ -139,6 +140,7 @@ static void reject(struct decision *decision, uint64_t sequence, const struct pa
         conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_REJECTED, "rejected");
         conclude_exception(decision, &decision->engine->rejected, "rejected");
     }
+    conclude_audited(decision);
     if (parked) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
 }
 
@@ -148,6 +150,7 @@ static void hold(struct decision *decision, uint64_t sequence, const struct park
     if (parked && parked->status != PARKED_STATUS_HELD) conclude_exception(decision, &decision->engine->parked, "released");
     conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_HELD, "held");
     conclude_exception(decision, &decision->engine->held, "held");
+    conclude_audited(decision);
 }
 
 static void park(struct decision *decision, uint64_t sequence, const struct parked_event *parked, enum parked_status status) {
@@ -302,6 +305,7 @@ void deciding_again(struct decision *decision, uint64_t sequence, const struct p
         break;
     case VERDICT_PARKED:
         if (parked->status == PARKED_STATUS_HELD) { stay_held(decision, sequence, parked); return; }
+        if (decision->late) { hold(decision, sequence, parked); outcome = OUTCOME_HELD; break; }
         if (parked->status == PARKED_STATUS_WAITING && same_reasons(decision, parked)) return;
         park(decision, sequence, parked, PARKED_STATUS_WAITING);
         outcome = OUTCOME_PARKED;
@@ -317,6 +321,12 @@ void deciding_again(struct decision *decision, uint64_t sequence, const struct p
 
 /* Its time is over: what waited is held, with the reasons it had. */
 void deciding_expire(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
+    if (decision->input->decides_late) {
+        decision->late = true;
+        decision->engine->batch.expired++;
+        deciding_again(decision, sequence, parked);
+        return;
+    }
     decision->item = sequence;
     deciding_read(decision, true);
     decision->reason_count = decision->missing_count = 0;

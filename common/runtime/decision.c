@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/codec/difference.h"
 #include "common/codec/wire.h"
 #include "common/runtime/engine_internal.h"
 
@@ -271,6 +272,8 @@ void wait_limits(struct decision *decision, int64_t for_tables_ms, int64_t for_s
     decision->state_limit_ms = for_state_ms;
 }
 
+bool decision_is_late(const struct decision *decision) { return decision->late; }
+
 bool refused(const struct decision *decision) { return decision->heaviest > CLASS_NOTE; }
 
 enum verdict decision_verdict(const struct decision *decision) {
@@ -316,9 +319,11 @@ struct slice emit_keyed(struct decision *decision, int output, struct slice erp,
     return emission->bytes;
 }
 
-void emit_bytes(struct decision *decision, int output, struct slice bytes) {
+void emit_bytes(struct decision *decision, int output, struct slice bytes) { emit_correction(decision, output, bytes, (struct slice){0}); }
+
+void emit_correction(struct decision *decision, int output, struct slice bytes, struct slice origin) {
     struct emission *emission = decision_alloc(decision, sizeof *emission);
-    *emission = (struct emission){.output = output, .key = decision->message->key, .bytes = bytes};
+    *emission = (struct emission){.output = output, .key = decision->message->key, .bytes = bytes, .corrects = origin};
     *decision->last_emission = emission;
     decision->last_emission = &emission->next;
 }
@@ -336,6 +341,38 @@ void defer(struct decision *decision, struct slice name, int output, const void 
 }
 
 void defer_cancel(struct decision *decision, struct slice name) { deferral_add(decision, (struct deferral){.name = name}); }
+
+void audited(struct decision *decision, const struct audit_entry *entry) {
+    struct audit_entry *kept = decision_alloc(decision, sizeof *kept);
+    *kept = *entry;
+    decision->audited = kept;
+}
+
+const void *read_as(struct decision *decision, int output, struct slice bytes) {
+    struct engine *engine = decision->engine;
+    const struct codec_type *type = engine->outputs[output].type;
+    const struct codec_plan *plan;
+    uint32_t schema_id;
+    struct slice payload;
+    struct error error = {{0}};
+    if (!bytes.data || !codec_wire_read(bytes.data, bytes.length, &schema_id, &payload)) return NULL;
+    enum schema_answer answer = engine->options.schemas.plan(engine->options.schemas.context, type, schema_id, &plan, &error);
+    if (answer == SCHEMA_UNREACHABLE) decision_fail(decision, ENGINE_WAIT, "%s", error.text);
+    if (answer != SCHEMA_READABLE) return NULL;
+    void *record = decision_alloc(decision, type->size);
+    enum codec_result result = codec_decode(plan, payload.data, payload.length, &engine->arena, record);
+    if (result == CODEC_NO_MEMORY) decision_fail(decision, ENGINE_ABORT, "out of batch memory (batch.memory.bytes)");
+    return result == CODEC_OK ? record : NULL;
+}
+
+struct slice difference(struct decision *decision, int output, const void *before, const void *after) {
+    struct buffer *scratch = &decision->engine->scratch;
+    buffer_reset(scratch);
+    if (!codec_difference(decision->engine->outputs[output].type, before, after, scratch)) decision_fail(decision, ENGINE_ABORT, "out of memory");
+    char *text = decision_alloc(decision, scratch->length + 1);
+    memcpy(text, scratch->data, scratch->length);
+    return (struct slice){text, scratch->length};
+}
 
 const void *emitted(struct decision *decision, int output, struct slice bytes) {
     struct engine *engine = decision->engine;

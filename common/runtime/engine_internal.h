@@ -140,7 +140,7 @@ struct engine {
 
 struct reported { enum reason reason; enum reason_class class; const char *field, *text; };
 struct effect { struct effect *next; int store; struct slice key; const void *value; };
-struct emission { struct emission *next; int output; struct slice erp, key, bytes; };
+struct emission { struct emission *next; int output; struct slice erp, key, bytes, corrects; };   /* corrects: origin of the event that it takes the place of; empty: none */
 struct deferral { struct deferral *next; struct slice name; int output; struct slice key, bytes; int64_t at_ms; };   /* no bytes: the one of that name is taken back */
 
 enum verdict { VERDICT_ACCEPTED, VERDICT_DUPLICATE, VERDICT_REJECTED, VERDICT_HELD, VERDICT_PARKED, VERDICT_POISON };
@@ -172,6 +172,8 @@ struct decision {
     int64_t table_limit_ms, state_limit_ms, table_offsets[MASTER_COUNT];
     enum reason_class heaviest;
     bool held_until;                    /* a reason holds it until something changes: the keys are kept with what is held */
+    bool late;                          /* it has waited as long as it may */
+    const struct audit_entry *audited;  /* NULL: none */
     bool voided;                        /* the event cancelled what waited to establish its document */
     enum engine_result failure;
     struct decision *part_of;   /* the decision that this one is made for; NULL: it stands by itself */
@@ -274,6 +276,8 @@ void conclude_send(struct decision *decision, const char *topic, int32_t partiti
 struct slice conclude_bytes(struct decision *decision, const struct output_topic *topic, const void *record);
 /* The acknowledgment to the source, and the step in the document's life. */
 void conclude_acknowledge(struct decision *decision, enum acknowledged_outcome outcome, const char *step);
+/* The entry that the decide function asked for, if it did, with what became of it. */
+void conclude_audited(struct decision *decision);
 void conclude_exception(struct decision *decision, const struct output_topic *topic, const char *outcome);
 /* Stands for the reasons of what waits, so that a decision can say which it saw: of a decision now, and of what waits, the same text. */
 void conclude_shown(const struct decision *decision, char text[SHOWN_SIZE]);

@@ -25,6 +25,7 @@
 #include "common/platform/arena.h"
 #include "common/platform/slice.h"
 #include "common/tables/master.h"
+#include "schemas/audit_entry.h"
 #include "schemas/reasons.h"
 
 enum { INPUTS_MAXIMUM = 4, STORES_MAXIMUM = 16, OUTPUTS_MAXIMUM = 8 };
@@ -65,6 +66,8 @@ struct processor_input {
     /* Written by kontor itself, not by a source: no permission is asked for; nothing of it is acknowledged, told or shown as an exception. What is unreadable is
      * dead-lettered all the same. */
     bool internal;
+    /* What has waited as long as it may is decided once more (decision_is_late), and held if it still waits. Otherwise it is held without being asked. */
+    bool decides_late;
 };
 
 /* Values in the state say with which schema they were written, so a schema may change as Avro allows: fields with defaults come and go, names change by alias.
@@ -122,6 +125,10 @@ const void *state_find(struct decision *decision, int store, struct slice key);
 
 /* A record that emit() returned, from this or an earlier version of ours. Never NULL: what cannot be read stops the processor. */
 const void *emitted(struct decision *decision, int output, struct slice bytes);
+/* Bytes of anybody's as a record of the output's; NULL: they are none. */
+const void *read_as(struct decision *decision, int output, struct slice bytes);
+/* What differs between two records of the output's type, as JSON: {"lines[0].net":["1.0000","2.0000"]}, before and after; null for what only the other has. */
+struct slice difference(struct decision *decision, int output, const void *before, const void *after);
 
 /* Whether this event, a cancellation, has just voided what waited to establish the document: it is to be accepted (NO_EFFECT), and nothing of what the document
  * never became is to be checked. */
@@ -147,6 +154,8 @@ void retry_held_at_state(struct decision *decision, int store, struct slice key)
 void retry_held_at_table(struct decision *decision, enum master table, struct slice key, int32_t date);
 /* How long it may wait, in milliseconds of stream time or of the broker's, whichever are over first: for master data, and for our own state; where both are missing the shorter counts. */
 void wait_limits(struct decision *decision, int64_t for_tables_ms, int64_t for_state_ms);
+/* Whether it has waited as long as it may: what it still lacks will not be waited for. */
+bool decision_is_late(const struct decision *decision);
 /* Whether anything heavier than a note was reported. */
 bool refused(const struct decision *decision);
 
@@ -161,6 +170,11 @@ struct slice emit(struct decision *decision, int output, struct slice erp, const
 struct slice emit_keyed(struct decision *decision, int output, struct slice erp, const void *record, struct slice key);
 /* Bytes that are a record of that output's topic already, passed on as they are, under the event's key. */
 void emit_bytes(struct decision *decision, int output, struct slice bytes);
+/* The same for an event that takes the place of another: a header, kontor-corrects, names its origin. */
+void emit_correction(struct decision *decision, int output, struct slice bytes, struct slice origin);
+/* An entry for the topic audit, sent when the event is accepted, rejected or held: also when it is refused, then with that outcome and the reason that weighs most. One
+ * that waits or was received before leaves none. The processor's name is filled in; what the entry points to must live as long as the decision. */
+void audited(struct decision *decision, const struct audit_entry *entry);
 /* A record for an output that is an input of this processor's own, sent when its time has come: by the stream time of the task or, where nothing comes, by the broker's
  * clock, as far away as it is now from the stream time. It is an ordinary event then, with that time as its own. The key must be of this task. One of a name is there
  * at most: a later one takes its place. */

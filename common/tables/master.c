@@ -4,6 +4,7 @@
 #include "common/posting/rules.h"
 #include "common/posting/settlement.h"
 #include "schemas/account.h"
+#include "schemas/approver.h"
 #include "schemas/bank_account.h"
 #include "schemas/card.h"
 #include "schemas/code_mapping.h"
@@ -18,6 +19,7 @@
 #include "schemas/period.h"
 #include "schemas/posting_rule_set.h"
 #include "schemas/project.h"
+#include "schemas/review_policy.h"
 #include "schemas/settlement_rules.h"
 #include "schemas/source_permission.h"
 #include "schemas/supplier.h"
@@ -49,4 +51,6 @@ const struct table master_tables[MASTER_COUNT] = {
     [MASTER_CARDS] = {"cards", &card_type, {"entity", "card"}, NULL, NULL},
     [MASTER_SETTLEMENT_RULES] = {"settlement-rules", &settlement_rules_type, {"entity"}, settlement_compile, settlement_release},
     [MASTER_INTERCOMPANY] = {"intercompany", &intercompany_type, {"payer", "bearer"}, NULL, NULL},
+    [MASTER_REVIEW_POLICIES] = {"review-policies", &review_policy_type, {"entity"}, NULL, NULL},
+    [MASTER_APPROVERS] = {"approvers", &approver_type, {"entity", "user"}, NULL, NULL},
 };

@@ -17,6 +17,20 @@ static struct slice document_of(const struct journal_event *event) {
     return refers && event->reverses.length ? event->reverses : event->document;
 }
 
+/* What the journal comes to, for people: the debits of lines that name accounts, else the sum of the lines. False: its amounts are no numbers. */
+static bool total_of(const struct journal_event *event, int64_t *total_e4) {
+    int64_t sum_e4 = 0;
+    for (size_t i = 0; i < event->lines.count; i++) {
+        const struct journal_event_line *line = &event->lines.items[i];
+        const bool debit = (line->side == JOURNAL_EVENT_SIDE_DEBIT) == (line->amount_e4 >= 0);
+        if (!facts_amount_fits(line->amount_e4)) return false;
+        if (event->by_rules ? !decimal_add(sum_e4, line->amount_e4, &sum_e4)
+                            : debit && !decimal_add(sum_e4, line->amount_e4 < 0 ? -line->amount_e4 : line->amount_e4, &sum_e4)) return false;
+    }
+    *total_e4 = sum_e4;
+    return event->lines.count > 0;
+}
+
 static void journal_envelope(struct decision *decision, const void *record, struct envelope *envelope) {
     const struct journal_event *event = record;
     const struct document document = {STORE_JOURNALS, KEY(decision, event->entity, event->partner, document_of(event))};
@@ -24,6 +38,7 @@ static void journal_envelope(struct decision *decision, const void *record, stru
         .correlation_id = event->correlation_id, .number = event->document, .kind = journal_kind_name(event->kind), .document = document,
         .establishes = event->kind == JOURNAL_KIND_SUBMITTED, .overtakes = event->kind == JOURNAL_KIND_REVERSED,
         .user = event->user, .currency = event->currency, .document_date = event->document_date};
+    envelope->has_amount = total_of(event, &envelope->amount_e4);
     linked(decision, "original", "journal", event->reverses);
     if (envelope->overtakes) envelope->cancels = document;
 }
@@ -160,7 +175,8 @@ const struct processor journal_processor = {
     .inputs = {{"journal.events", &journal_event_type, .envelope = journal_envelope, .decide = decide_journal}},
     /* What posting looks up, but no suppliers: a partner may be anybody. */
     .tables = {MASTER_SOURCE_PERMISSIONS, MASTER_LEGAL_ENTITIES, MASTER_TOLERANCES, MASTER_PERIODS, MASTER_POSTING_RULES, MASTER_CODE_MAPPINGS, MASTER_ACCOUNTS,
-               MASTER_COST_CENTRES, MASTER_PROJECTS, MASTER_TAX_CODES, MASTER_FX_RATES, MASTER_ERP_ROUTES, MASTER_INTERCOMPANY, END_OF_TABLES},
+               MASTER_COST_CENTRES, MASTER_PROJECTS, MASTER_TAX_CODES, MASTER_FX_RATES, MASTER_ERP_ROUTES, MASTER_INTERCOMPANY, MASTER_REVIEW_POLICIES,
+               END_OF_TABLES},
     .stores = {[STORE_JOURNALS] = {"journals", &journal_state_type, NULL}},   /* posted is finished */
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}},
 };

@@ -56,7 +56,7 @@ const struct processor settler_processor = {
                {SETTLEMENT_ENTRIES, &posting_command_type, .envelope = entry_envelope, .decide = entry_decide}},
     /* What a journal outright looks up, and whose windows they are. */
     .tables = {MASTER_SOURCE_PERMISSIONS, MASTER_LEGAL_ENTITIES, MASTER_TOLERANCES, MASTER_PERIODS, MASTER_ACCOUNTS, MASTER_COST_CENTRES, MASTER_PROJECTS, MASTER_FX_RATES,
-               MASTER_ERP_ROUTES, MASTER_SETTLEMENT_RULES, END_OF_TABLES},
+               MASTER_ERP_ROUTES, MASTER_REVIEW_POLICIES, MASTER_SETTLEMENT_RULES, END_OF_TABLES},
     .stores = {[STORE_WINDOWS] = {"windows", &settlement_window_type, window_is_open}, [STORE_PARTS] = {"parts", &settlement_part_type, part_is_open},
                [STORE_ENTRIES] = {"entries", &settlement_entry_type, always}, [STORE_PLACES] = {"places", &settlement_place_type, NULL},
                [STORE_BATCHES] = {"batches", &settlement_batch_state_type, always}},

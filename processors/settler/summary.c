@@ -26,6 +26,7 @@ static void facts_fill(struct summary *summary) {
     const struct facts_given given = {.has_posting_date = true, .posting_date = part->posting_date, .document_date = summary->window->last_day,
         .currency = summary->id->currency, .ledger = part->ledger, .rate_e10 = rate_of(part), .partner = PARTNER_NONE, .has_amounts = true, .posts = true};
     facts_establish(summary->decision, given, &summary->facts);
+    summary->facts.review = NULL;   /* its documents were reviewed, each */
 }
 
 static void entry_add(struct summary *summary, const struct settlement_entry *entry, size_t place) {

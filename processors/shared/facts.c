@@ -2,6 +2,7 @@
 
 #include "common/ledger/date.h"
 #include "common/ledger/time_zone.h"
+#include "processors/shared/review.h"
 
 enum { OLDEST_DOCUMENT = 7305 /* 1990-01-01 */, FUTURE_DAYS = 730 };
 static const int64_t day_ms = 86400000;
@@ -35,6 +36,7 @@ static bool entity_establish(struct decision *decision, struct slice entity, con
     }
     const struct tolerance *tolerance = look_up(decision, MASTER_TOLERANCES, key, facts->posting_date, NULL);
     if (tolerance) facts->tolerance = tolerance;
+    if (given->posts && !facts->other_entity) facts->review = review_policy_find(decision, entity, facts->posting_date);
     return true;
 }
 

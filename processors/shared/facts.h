@@ -8,6 +8,7 @@
 #include "schemas/employee.h"
 #include "schemas/intercompany.h"
 #include "schemas/legal_entity.h"
+#include "schemas/review_policy.h"
 #include "schemas/supplier.h"
 #include "schemas/tolerance.h"
 
@@ -19,6 +20,7 @@ struct facts {
     const struct supplier *supplier;        /* NULL: unknown, and reported; or the partner is none */
     const struct employee *employee;        /* the same */
     const struct tolerance *tolerance;      /* the entity's policy; never NULL */
+    const struct review_policy *review;     /* its policy of review; NULL: none, it says nothing of the event's family, or nothing is to be posted in the event's own entity */
     struct slice partner, group;            /* of the journals: the event's partner and the group of its record; facts_of_entity: the paying entity, and no group */
     struct slice ledger;
     bool other_entity;                      /* made by facts_of_entity: journals go out under a key of their own */

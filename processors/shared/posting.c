@@ -4,6 +4,7 @@
 #include "common/ledger/fx.h"
 #include "common/platform/hash.h"
 #include "common/posting/settlement.h"
+#include "processors/shared/review.h"
 #include "schemas/account.h"
 #include "schemas/code_mapping.h"
 #include "schemas/cost_centre.h"
@@ -276,6 +277,7 @@ static void document_add(struct posting *posting, const struct posting_line *lin
 }
 
 void posting_add(struct posting *posting, const struct posting_line *given) {
+    if (posting->facts->review) review_line(posting, given->tax_code);
     if (!posting->rules) return;
     struct decision *decision = posting->decision;
     const struct facts *facts = posting->facts;
@@ -296,6 +298,7 @@ void posting_add(struct posting *posting, const struct posting_line *given) {
 }
 
 void posting_add_outright(struct posting *posting, struct ledger_line line) {
+    if (posting->facts->review) review_line(posting, line.tax_code);
     if (!line.amount_e4 && !line.functional_e4) return;
     line_turn(&line);
     if (posting->count == posting->capacity) lines_grow(posting);
@@ -417,6 +420,7 @@ void posting_check(struct posting *posting) {
     if (!posting->count || refused(posting->decision)) return;
     journal_build(posting);
     posting->idempotency_key = key_make(posting->decision, facts->entity->entity, posting->document, posting->step, posting->version);
+    if (posting->journal.count && !refused(posting->decision)) review_check(posting);
     if (posting->journal.count) batch_find(posting);
 }
 

@@ -3,7 +3,7 @@
  *     posting_begin(&posting, decision, &facts, SLICE("goods_receipt"), document, 1);
  *     posting.accounts.bank = bank->account;      what the processor knows and its rules may name
  *     posting_add(&posting, &line);               for each document line; reports RULE_MISSING, MAPPING_MISSING
- *     posting_check(&posting);                    period, route, accounts, cost centres, projects; the journal balances
+ *     posting_check(&posting);                    period, route, accounts, cost centres, projects; the journal balances; whether a person must decide (review.h)
  *     if (refused(decision)) return;
  *     struct slice bytes = posting_emit(&posting, OUTPUT_COMMANDS);     cannot fail any more; length 0: nothing but zeros, no journal
  *
@@ -23,7 +23,7 @@
 
 /* The tables that posting looks up: for the processor's declaration. */
 #define POSTING_TABLES MASTER_LEGAL_ENTITIES, MASTER_SUPPLIERS, MASTER_TOLERANCES, MASTER_PERIODS, MASTER_POSTING_RULES, MASTER_CODE_MAPPINGS, \
-    MASTER_ACCOUNTS, MASTER_COST_CENTRES, MASTER_PROJECTS, MASTER_FX_RATES, MASTER_ERP_ROUTES
+    MASTER_ACCOUNTS, MASTER_COST_CENTRES, MASTER_PROJECTS, MASTER_FX_RATES, MASTER_ERP_ROUTES, MASTER_REVIEW_POLICIES
 
 #define SETTLEMENT_ENTRIES "settlement.entries"
 
@@ -69,6 +69,7 @@ struct posting {
     int64_t rate_e10;
     int32_t rate_date;
     bool has_rate;
+    struct slice sensitive_tax;         /* first tax code among the lines that the policy of review names */
     struct slice erp;
     struct period_choice period;
     struct journal journal;             /* made by posting_check */

@@ -17,11 +17,12 @@
 #include "schemas/posting_command.h"
 #include "schemas/procurement_event.h"
 #include "schemas/resolution.h"
+#include "schemas/review_decision.h"
 #include "schemas/settlement_event.h"
 
 const struct codec_type *const broker_schemas[SCHEMA_COUNT] = {&procurement_event_type, &invoice_event_type, &acknowledgment_type, &exception_record_type,
                                                               &posting_command_type, &commitment_type, &payable_type, &payment_event_type, &expense_event_type, &journal_event_type,
-                                                              &document_step_type, &audit_entry_type, &resolution_type, &settlement_event_type};
+                                                              &document_step_type, &audit_entry_type, &resolution_type, &review_decision_type, &settlement_event_type};
 
 uint32_t broker_schema_id(const struct codec_type *type) {
     for (uint32_t i = 0; i < SCHEMA_COUNT; i++)

@@ -27,7 +27,7 @@ struct broker {
 };
 
 /* Our schemas, known to everybody: the id is the position + 1. */
-enum { SCHEMA_COUNT = 14 };
+enum { SCHEMA_COUNT = 15 };
 extern const struct codec_type *const broker_schemas[SCHEMA_COUNT];
 uint32_t broker_schema_id(const struct codec_type *type);
 

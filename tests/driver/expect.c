@@ -262,13 +262,13 @@ static void expect_no(struct run *run, const struct statement *statement) {
 
 void expect(struct run *run, const struct statement *statement) {
     static const struct { const char *word; size_t words; } forms[] = {{"journal", 3}, {"no", 4}, {"outcome", 4}, {"commitment", 5}, {"pre-commitment", 5},
-                                                                       {"waiting", 3}, {"balance", 4}, {"order", 4}, {"waits", 5}, {"payable", 4}, {"state", 5},
+                                                                       {"waiting", 3}, {"balance", 4}, {"order", 4}, {"waits", 5}, {"payable", 4}, {"state", 5}, {"audit", 4},
                                                                        {"entry", 3}};
     const char *what = statement->count > 1 ? statement->words[1] : "";
     size_t form = 0;
     while (form < sizeof forms / sizeof *forms && strcmp(forms[form].word, what) != 0) form++;
     if (form == sizeof forms / sizeof *forms || statement->count < forms[form].words) {
-        run_fail(run, statement, "expect [no] journal, [no] entry, [no] payable, [no] state, outcome, commitment, pre-commitment, waiting, balance, order or waits, and of what", what);
+        run_fail(run, statement, "expect [no] journal, [no] entry, [no] payable, [no] state, outcome, commitment, pre-commitment, waiting, balance, order, waits or audit, and of what", what);
         return;
     }
     switch (form) {
@@ -283,6 +283,7 @@ void expect(struct run *run, const struct statement *statement) {
     case 8: expect_waits(run, statement); break;
     case 9: expect_payable(run, statement, false); break;
     case 10: expect_state(run, statement, false); break;
+    case 11: expect_audit(run, statement); break;
     default: expect_journal(run, statement, true);
     }
 }

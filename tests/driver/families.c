@@ -19,6 +19,7 @@ static const struct family_words words[] = {
     {.name = "expense", .partner_field = "employee", .partner = "E1", .item = {{NULL, "date", default_day}}},
     {.name = "journal", .partner_field = "partner", .partner = "P1", .item = {{NULL, "side", "debit"}}},
     {.name = "settler", .partner_field = "batch", .partner = "CARDS"},
+    {.name = "reviewer", .partner_field = "partner", .partner = "S1"},     /* its events are told by review.c */
 };
 
 /* What processors read that another one sends: told outright where that one does not matter. */
@@ -40,7 +41,7 @@ static bool family_make(struct family *family, struct error *error) {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(words[i].name, family->processor->name) == 0) family->words = &words[i];
     for (size_t i = INPUTS_MAXIMUM; i-- > 0;)
-        if (family->processor->inputs[i].topic && !family->processor->inputs[i].follows) family->events = &family->processor->inputs[i];
+        if (family->processor->inputs[i].topic && !family->processor->inputs[i].follows && !family->processor->inputs[i].internal) family->events = &family->processor->inputs[i];
     if (!family->words) return error_set(error, "families.c says nothing of the events of %s", family->processor->name);
     return family->events || error_set(error, "%s answers for no events", family->processor->name);
 }
@@ -60,7 +61,7 @@ int family_find(const char *name) {
 int family_answering(const char *topic) {
     for (int i = 0; i < FAMILY_COUNT; i++)
         for (size_t n = 0; n < INPUTS_MAXIMUM && families[i].processor->inputs[n].topic; n++)
-            if (!families[i].processor->inputs[n].follows && strcmp(families[i].processor->inputs[n].topic, topic) == 0) return i;
+            if (!families[i].processor->inputs[n].follows && !families[i].processor->inputs[n].internal && strcmp(families[i].processor->inputs[n].topic, topic) == 0) return i;
     return -1;
 }
 

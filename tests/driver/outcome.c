@@ -30,7 +30,7 @@ const struct given *given_find(const struct run *run, const char *name) {
     for (size_t i = run->broker.count; i-- > 0;) {
         if (!stored_in(run->broker.items[i], "acknowledgments")) continue;
         const struct acknowledgment *acknowledgment = run->broker.items[i]->decoded;
-        if (!slice_equal(acknowledgment->document, slice_of(name))) continue;
+        if (!slice_equal(acknowledgment->document, slice_of(name)) || slice_equal(acknowledgment->processor, SLICE("reviewer"))) continue;   /* of a decision about it */
         for (size_t k = 0; k < run->given_count; k++)
             if (slice_equal(acknowledgment->origin, slice_of(run->given[k].origin ? run->given[k].origin : ""))) return &run->given[k];
     }

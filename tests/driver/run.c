@@ -34,7 +34,7 @@ static void run_event(struct run *run, const struct statement *statement, bool r
     struct given *given = &run->given[run->given_count];
     struct error error = {{0}};
     *given = (struct given){.statement = statement};
-    if (!(raw ? raw_build : event_build)(run, statement, given, &error)) { problem(run, statement, &error); return; }
+    if (!(raw ? raw_build : review_is(statement) ? review_build : event_build)(run, statement, given, &error)) { problem(run, statement, &error); return; }
     run->given_count++;
     batch_give(run, given);
     outcome_expect(run, statement, given, statement_arrow(statement) + 1);

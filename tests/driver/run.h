@@ -89,6 +89,12 @@ const struct given *given_find(const struct run *run, const char *name);
 /* ---- resolve.c ---- */
 void run_resolve(struct run *run, const struct statement *statement);
 
+/* ---- review.c: people's decisions ---- */
+bool review_is(const struct statement *statement);
+MUST_CHECK bool review_build(struct run *run, const struct statement *statement, struct given *given, struct error *error);
+/* A corrected event that a processor has sent to a topic of events, as one that was given; NULL: the record is no event. */
+void expect_audit(struct run *run, const struct statement *statement);
+
 /* ---- expect.c ---- */
 void expect(struct run *run, const struct statement *statement);
 
