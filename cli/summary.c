@@ -91,6 +91,7 @@ static void take_acknowledgment(struct reading *reading, const struct acknowledg
     static const enum summary_outcome outcomes[ACKNOWLEDGED_OUTCOME_COUNT] = {
         [ACKNOWLEDGED_OUTCOME_ACCEPTED] = SUMMARY_ACCEPTED, [ACKNOWLEDGED_OUTCOME_DUPLICATE] = SUMMARY_DUPLICATE,
         [ACKNOWLEDGED_OUTCOME_REJECTED] = SUMMARY_REJECTED, [ACKNOWLEDGED_OUTCOME_HELD] = SUMMARY_HELD, [ACKNOWLEDGED_OUTCOME_PARKED] = SUMMARY_PARKED};
+    if (acknowledgment->later) return;      /* of what was accepted and counted (docs/document-life.md) */
     struct origin *event = NULL;
     size_t count = acknowledgment->reasons.count;
     struct slice *codes = arena_alloc(&reading->arena, (count + 1) * sizeof *codes);
@@ -247,6 +248,12 @@ static bool add_topic(struct reading *reading, const char *topic, enum role role
     return true;
 }
 
+/* Of events; what is kontor's own may be unreadable too, and is no event. */
+static bool is_dead_letters(const struct topic_list *list, const char *name) {
+    const struct topic *of = strncmp(name, "dlq.", 4) == 0 ? topic_list_find(list, name + 4) : NULL;
+    return of && topic_is_input(list, of);
+}
+
 /* Inputs first: their places in the scan are those in origins. */
 static bool choose_topics(struct reading *reading, const struct topic_list *list, struct error *error) {
     bool ok = true;
@@ -255,7 +262,7 @@ static bool choose_topics(struct reading *reading, const struct topic_list *list
             ok = ok && origins_add_topic(&reading->origins, list->topics[i].name) && add_topic(reading, list->topics[i].name, ROLE_EVENTS);
     ok = ok && add_topic(reading, "acknowledgments", ROLE_ACKNOWLEDGMENTS);
     for (size_t i = 0; i < list->count; i++)
-        if (strncmp(list->topics[i].name, "dlq.", 4) == 0) ok = ok && add_topic(reading, list->topics[i].name, ROLE_DEAD_LETTERS);
+        if (is_dead_letters(list, list->topics[i].name)) ok = ok && add_topic(reading, list->topics[i].name, ROLE_DEAD_LETTERS);
     for (size_t i = 0; i < reading->journal_topics.count; i++) ok = ok && add_topic(reading, reading->journal_topics.names[i], ROLE_JOURNALS);
     return ok || error_set(error, "the list has more topics than can be summed up");
 }

@@ -8,6 +8,7 @@
 #include "schemas/acknowledgment.h"
 #include "schemas/audit_entry.h"
 #include "schemas/commitment.h"
+#include "schemas/document.h"
 #include "schemas/document_step.h"
 #include "schemas/exception.h"
 #include "schemas/expense_event.h"
@@ -15,6 +16,7 @@
 #include "schemas/journal_event.h"
 #include "schemas/payable.h"
 #include "schemas/payment_event.h"
+#include "schemas/posting_ack.h"
 #include "schemas/posting_command.h"
 #include "schemas/procurement_event.h"
 #include "schemas/resolution.h"
@@ -33,7 +35,7 @@ static const struct { const char *name; const struct codec_type *type; } schemas
     {"posting-command", &posting_command_type},
     {"acknowledgment", &acknowledgment_type},       {"exception", &exception_record_type},    {"commitment", &commitment_type},
     {"document-step", &document_step_type},         {"audit-entry", &audit_entry_type},       {"resolution", &resolution_type},
-    {"review-decision", &review_decision_type},
+    {"review-decision", &review_decision_type},     {"document", &document_state_type},       {"posting-ack", &posting_ack_type},
 };
 
 const struct codec_type *topic_schema_type(const char *schema) {
@@ -143,7 +145,17 @@ const struct topic *topic_list_find(const struct topic_list *list, const char *n
     return like;
 }
 
+/* Whether a comma-separated list has the word. */
+static bool names(const char *list, const char *word) {
+    for (size_t length; *list; list += length + (list[length] == ',')) {
+        length = strcspn(list, ",");
+        if (length == strlen(word) && strncmp(list, word, length) == 0) return true;
+    }
+    return false;
+}
+
 bool topic_is_input(const struct topic_list *list, const struct topic *topic) {
+    if (!names(topic->writes, "sources")) return false;     /* kontor's own */
     for (size_t i = 0; i < list->count; i++)
         if (strncmp(list->topics[i].name, "dlq.", 4) == 0 && strcmp(list->topics[i].name + 4, topic->name) == 0) return true;
     return false;

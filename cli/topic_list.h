@@ -33,7 +33,7 @@ void topic_list_free(struct topic_list *list);
 
 /* NULL: no such topic. A posting.commands.<erp> that is not listed is found under the listed one with the same beginning. */
 const struct topic *topic_list_find(const struct topic_list *list, const char *name);
-/* Processors' inputs: those with a topic dlq.<name>. */
+/* Inputs that sources write: those with a topic dlq.<name>. */
 bool topic_is_input(const struct topic_list *list, const struct topic *topic);
 /* The schema of our own with that name ("invoice-event", "master/supplier"); NULL: none. */
 const struct codec_type *topic_schema_type(const char *schema);

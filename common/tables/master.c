@@ -1,6 +1,7 @@
 #include "common/tables/master.h"
 
 #include "common/posting/entity.h"
+#include "common/posting/flows.h"
 #include "common/posting/rules.h"
 #include "schemas/account.h"
 #include "schemas/bank_account.h"
@@ -10,6 +11,7 @@
 #include "schemas/employee.h"
 #include "schemas/erp_route.h"
 #include "schemas/expense_policy.h"
+#include "schemas/flow_policy.h"
 #include "schemas/fx_rate.h"
 #include "schemas/intercompany.h"
 #include "schemas/legal_entity.h"
@@ -46,4 +48,5 @@ const struct table master_tables[MASTER_COUNT] = {
     [MASTER_TRAVEL_RATES] = {"travel-rates", &travel_rate_type, {"entity", "rate_kind", "place"}, NULL, NULL},
     [MASTER_CARDS] = {"cards", &card_type, {"entity", "card"}, NULL, NULL},
     [MASTER_INTERCOMPANY] = {"intercompany", &intercompany_type, {"payer", "bearer"}, NULL, NULL},
+    [MASTER_FLOW_POLICIES] = {"flow-policies", &flow_policy_type, {"entity", "flow"}, flow_compile, flow_release},
 };

@@ -257,17 +257,20 @@ static void expect_no(struct run *run, const struct statement *statement) {
     if (strcmp(what, "journal") == 0) expect_no_journal(run, statement);
     else if (strcmp(what, "payable") == 0) expect_payable(run, statement, true);
     else if (strcmp(what, "state") == 0 && statement->count == 6) expect_state(run, statement, true);
-    else run_fail(run, statement, "expect no journal DOCUMENT [STEP], no payable DOCUMENT, or no state PROCESSOR STORE KEY", what);
+    else if (strcmp(what, "document") == 0 && statement->count > 4) expect_document(run, statement, true);
+    else if (strcmp(what, "told") == 0) expect_told(run, statement, true);
+    else run_fail(run, statement, "expect no journal DOCUMENT [STEP], no payable DOCUMENT, no state PROCESSOR STORE KEY, no document FLOW DOCUMENT or no told DOCUMENT", what);
 }
 
 void expect(struct run *run, const struct statement *statement) {
     static const struct { const char *word; size_t words; } forms[] = {{"journal", 3}, {"no", 4}, {"outcome", 4}, {"commitment", 5}, {"pre-commitment", 5},
-                                                                       {"waiting", 3}, {"balance", 4}, {"order", 4}, {"waits", 5}, {"payable", 4}, {"state", 5}};
+                                                                       {"waiting", 3}, {"balance", 4}, {"order", 4}, {"waits", 5}, {"payable", 4}, {"state", 5},
+                                                                       {"document", 4}, {"told", 4}, {"breaches", 4}};
     const char *what = statement->count > 1 ? statement->words[1] : "";
     size_t form = 0;
     while (form < sizeof forms / sizeof *forms && strcmp(forms[form].word, what) != 0) form++;
     if (form == sizeof forms / sizeof *forms || statement->count < forms[form].words) {
-        run_fail(run, statement, "expect [no] journal, [no] payable, [no] state, outcome, commitment, pre-commitment, waiting, balance, order or waits, and of what", what);
+        run_fail(run, statement, "expect [no] journal, [no] payable, [no] state, [no] document, [no] told, breaches, outcome, commitment, pre-commitment, waiting, balance, order or waits, and of what", what);
         return;
     }
     switch (form) {
@@ -281,6 +284,9 @@ void expect(struct run *run, const struct statement *statement) {
     case 7: expect_order(run, statement); break;
     case 8: expect_waits(run, statement); break;
     case 9: expect_payable(run, statement, false); break;
-    default: expect_state(run, statement, false);
+    case 10: expect_state(run, statement, false); break;
+    case 11: expect_document(run, statement, false); break;
+    case 12: expect_told(run, statement, false); break;
+    default: expect_breaches(run, statement);
     }
 }

@@ -18,6 +18,7 @@ static const struct family_words words[] = {
               {"refunded", "bank_account", "MAIN"}}},
     {.name = "expense", .partner_field = "employee", .partner = "E1", .item = {{NULL, "date", default_day}}},
     {.name = "journal", .partner_field = "partner", .partner = "P1", .item = {{NULL, "side", "debit"}}},
+    {.name = "acknowledger", .partner_field = "partner", .partner = "S1"},
 };
 
 /* What processors follow that another one sends: told outright where that one does not matter. */
