@@ -110,7 +110,10 @@ static int64_t payment_tell(struct slice payment, struct slice invoice, int64_t 
     struct told *back = event_tell("payment", own ? text("%.*sR", (int)payment.length, payment.data) : payment, chance(50) ? "returned" : "bank_rejected", minute + 30, true);
     with_links(back, "invoice", "invoice", invoice, amount_e4);
     if (own) with_links(back, "original", "payment", payment, 0);
-    return 0;
+    if (chance(50)) return 0;
+    struct told *again = event_tell("payment", payment, "sent", minute + 40, true);     /* once more under its number */
+    with_links(again, "invoice", "invoice", invoice, amount_e4 / 2);
+    return amount_e4 / 2;
 }
 
 static int64_t life_tell(void) {
