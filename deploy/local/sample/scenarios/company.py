@@ -148,6 +148,7 @@ def tables():
     yield "tax-codes", list(tax_codes())
     yield "cost-centres", [{"entity": entity, "cost_centre": "CC10", "name": "Office"} for entity in FUNCTIONAL]
     yield "projects", []
+    yield "flow-policies", list(flow_policies())
     pairs = list(suppliers())
     yield "suppliers", [record for record, _ in pairs]
     yield "supplier-accounts", [account for _, account in pairs]
@@ -169,6 +170,12 @@ def tax_codes():
         for code, rates in EXPENSE_TAX.values():
             yield {"entity": entity, "tax_code": code, "rate": rates[entity], "deductible": 50 if code == "VM" else 100}
     yield {"entity": "HOME", "tax_code": "H21", "rate": 21, "deductible": 50}
+
+
+def flow_policies():
+    """Who answers for each flow, and how long a document may wait; nothing is watched that only an ERP answers."""
+    for flow in ("procurement", "invoice", "payment", "expense", "journal"):
+        yield {"entity": "*", "flow": flow, "limits": [{"step": "decided", "minutes": 30 * 24 * 60}], "control_owner": "Office", "exception_path": "office manager"}
 
 
 def travel_tables():
