@@ -107,10 +107,18 @@ static bool rules_read(struct trying *trying, const char *path, struct error *er
 
 /* ---- both replays ---- */
 
+/* Others are not changed by rules. */
+static bool posts(const struct processor *processor) {
+    for (int i = 0; i < OUTPUTS_MAXIMUM && processor->outputs[i].topic; i++)
+        if (processor->outputs[i].per_erp) return true;
+    return false;
+}
+
 static bool replay_both(struct trying *trying, struct error *error) {
     for (size_t i = 0; i < sizeof processors / sizeof *processors; i++)
         for (trying->version = AS_IS; trying->version < VERSIONS; trying->version++) {
             struct engine_counts counts;
+            if (!posts(processors[i])) break;
             const struct replay_options options = {.connection = &trying->connection, .processor = processors[i], .instead = trying->sets,
                                                    .instead_count = trying->version == AS_NEW ? trying->set_count : 0, .output = take_output, .context = trying};
             if (!replay_run(&options, &counts, error)) return error_prefix(error, "%s", processors[i]->name);
