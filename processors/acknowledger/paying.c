@@ -15,7 +15,8 @@ static int64_t magnitude(int64_t amount_e4) { return amount_e4 < 0 ? -amount_e4 
 static void movement_take(struct share *share, const struct document_payment *movement) {
     const enum effect effect = kind_effect(SLICE("payment"), movement->kind);
     const bool back = effect == EFFECT_CAME_BACK || effect == EFFECT_PARTLY_BACK;
-    share->paid_e4 = back ? 0 : sum_bounded(sum_bounded(movement->amount_e4, movement->discount_e4), movement->withheld_e4);
+    const int64_t part_e4 = sum_bounded(sum_bounded(movement->amount_e4, movement->discount_e4), movement->withheld_e4);
+    share->paid_e4 = back ? 0 : effect == EFFECT_APPLIED ? sum_bounded(share->paid_e4, part_e4) : part_e4;
     share->settled = !back && effect != EFFECT_SENT;
 }
 

@@ -291,7 +291,13 @@ static bool linked_put(struct life *life, const struct document_step *step) {
 
 /* ---- movements of payments ---- */
 
-/* Of each payment and kind the newest, in the order in which they happened. */
+/* A prepayment is applied by as many events as one likes; of the rest the newest of the payment and kind counts. */
+static bool is_same_movement(const struct document_payment *a, const struct document_payment *b) {
+    if (!slice_equal(a->document, b->document) || !slice_equal(a->kind, b->kind)) return false;
+    return kind_effect(SLICE("payment"), a->kind) != EFFECT_APPLIED || slice_equal(a->origin, b->origin);
+}
+
+/* In the order in which they happened. */
 static bool payment_put(struct life *life, const struct document_step *step) {
     if (!step->links.count) return false;
     const struct step_link *link = &step->links.items[0];
@@ -300,7 +306,7 @@ static bool payment_put(struct life *life, const struct document_step *step) {
         .value_date = step->value_date};
     const struct document_payment *items = life->state.payments.items;
     size_t known = 0;
-    while (known < life->state.payments.count && !(slice_equal(items[known].document, made.document) && slice_equal(items[known].kind, made.kind))) known++;
+    while (known < life->state.payments.count && !is_same_movement(&items[known], &made)) known++;
     if (known < life->state.payments.count) {
         if (order_compare(made.at_ms, made.origin, items[known].at_ms, items[known].origin) <= 0) return false;
         OWN(life, payments);

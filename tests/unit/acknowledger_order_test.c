@@ -140,6 +140,11 @@ static int64_t life_tell(void) {
     if (chance(20)) (void)event_tell("invoice", invoice, "unblocked", 15 + (int64_t)below(10), true);
     if (chance(15)) (void)event_tell("invoice", invoice, "cancelled", 20, true);
     if (chance(15)) (void)event_tell("invoice", invoice, "cleared", 30, true);
+    for (size_t i = 0, count = below(4); i < count; i++) {   /* a prepayment, applied in parts */
+        const int64_t part_e4 = (int64_t)(1 + below(300)) * 10000;
+        with_links(event_tell("payment", SLICE("A1"), "prepayment_applied", 25 + (int64_t)below(3), true), "invoice", "invoice", invoice, part_e4);
+        paid_e4 += part_e4;
+    }
     for (size_t i = 0, count = below(4); i < count; i++) paid_e4 += payment_tell(text("P%zu", i), invoice, 20 + (int64_t)below(20));
     if (chance(50)) {
         struct told *overdue = tell("invoice", invoice, "overdue", "", 10, received->step.origin);
