@@ -157,6 +157,14 @@ def silence(cluster, acknowledger, processors):
         late = wait_until(lambda: (found := documents(cluster)["invoice", "I2"])["overdue"] and found, 30, "overdue", interval_s=0.2)
         assert (late["overdue"], late["owner"], late["overdue_since"], late["state"]) == ("decided", "owner of invoice", waiting["due_at"], "waiting"), late
         wait_until(lambda: acknowledger.metric("kontor_sla_breaches_total", entity="ACME", step="decided") == 1, 10, "counted")
+    with test("kontor documents: which are overdue, how many in each state; kontor trace says where they are"):
+        rows = json.loads(cluster.kontor("documents", "--overdue", "--format", "json").stdout)
+        assert [(row["document"], row["state"], row["overdue"], row["owner"], row["reasons"]) for row in rows] == \
+            [("I2", "waiting", "decided", "owner of invoice", "ORDER_UNKNOWN")], rows
+        counted = {(row["flow"], row["state"]): (row["documents"], row["overdue"]) for row in json.loads(cluster.kontor("documents", "--format", "json").stdout)}
+        assert counted["invoice", "settled"] == (1, 0) and counted["invoice", "waiting"] == (1, 1), counted
+        assert "invoice I1: settled since 2026-03-02T10:06:00Z (owner of invoice)" in cluster.kontor("trace", "I1").stdout
+        assert "invoice I2: waiting since 2026-03-02T11:00:00Z for ORDER_UNKNOWN, OVERDUE: decided since 2026-03-02T11:01:00Z" in cluster.kontor("trace", "I2").stdout
     send(cluster, "procurement.events", line(order("PO2"), 70), line(receipt("R2", "PO2"), 71))
     with test("the step comes: the alarm is taken back"):
         back = await_state(cluster, "invoice", "I2", "command sent")
