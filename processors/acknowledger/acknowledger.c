@@ -126,7 +126,7 @@ const struct processor acknowledger_processor = {
     .tables = {MASTER_SOURCE_PERMISSIONS, MASTER_FLOW_POLICIES, END_OF_TABLES},
     .stores = {[STORE_DOCUMENTS] = {"documents", &document_state_type, document_is_open}},
     .outputs = {[OUTPUT_DOCUMENTS] = {"documents", &document_state_type, .event_time = true}, [OUTPUT_STEPS] = {"document.steps", &document_step_type, .event_time = true},
-                [OUTPUT_ACKNOWLEDGMENTS] = {"acknowledgments", &acknowledgment_type}},
+                [OUTPUT_ACKNOWLEDGMENTS] = {"acknowledgments", &acknowledgment_type, .event_time = false}},
     .counters = {[COUNTER_BREACHES] = {"kontor_sla_breaches_total", "Documents whose next step did not come in time, by entity and step."},
                  [COUNTER_BREACHES_ENDED] = {"kontor_sla_breaches_ended_total", "... for which it has come since."}},
     .need = {MASTER_FLOW_POLICIES, policies_are_there},

@@ -324,15 +324,19 @@ static bool payment_put(struct life *life, const struct document_step *step) {
 
 /* ---- breaches ---- */
 
+/* By due time, step and what was waited for. */
+static int breach_compare(const struct document_breach *a, const struct document_breach *b) {
+    if (a->due_at_ms != b->due_at_ms) return a->due_at_ms < b->due_at_ms ? -1 : 1;
+    const int order = slice_compare(a->awaited, b->awaited);
+    return order ? order : slice_compare(a->of, b->of);
+}
+
 static bool breach_put(struct life *life, const struct document_step *step) {
     const struct document_breach made = {.awaited = step->awaited, .due_at_ms = step->due_at_ms, .of = step->origin};
     const struct document_breach *items = life->state.breaches.items;
     size_t place = life->state.breaches.count;
-    for (size_t i = 0; i < life->state.breaches.count; i++)
-        if (items[i].due_at_ms == made.due_at_ms && slice_equal(items[i].awaited, made.awaited) && slice_equal(items[i].of, made.of)) return false;
-    while (place > 0 && (made.due_at_ms < items[place - 1].due_at_ms || (made.due_at_ms == items[place - 1].due_at_ms &&
-                         (slice_compare(made.awaited, items[place - 1].awaited) < 0 || (slice_equal(made.awaited, items[place - 1].awaited) && slice_compare(made.of, items[place - 1].of) < 0)))))
-        place--;
+    while (place > 0 && breach_compare(&made, &items[place - 1]) < 0) place--;
+    if (place > 0 && breach_compare(&made, &items[place - 1]) == 0) return false;
     if (place == 0 && life->state.breaches.count == BREACHES_KEPT) return false;
     ROOM(life, breaches, place);
     life->state.breaches.items[place] = made;
