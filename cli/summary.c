@@ -91,6 +91,7 @@ static void take_acknowledgment(struct reading *reading, const struct acknowledg
     static const enum summary_outcome outcomes[ACKNOWLEDGED_OUTCOME_COUNT] = {
         [ACKNOWLEDGED_OUTCOME_ACCEPTED] = SUMMARY_ACCEPTED, [ACKNOWLEDGED_OUTCOME_DUPLICATE] = SUMMARY_DUPLICATE,
         [ACKNOWLEDGED_OUTCOME_REJECTED] = SUMMARY_REJECTED, [ACKNOWLEDGED_OUTCOME_HELD] = SUMMARY_HELD, [ACKNOWLEDGED_OUTCOME_PARKED] = SUMMARY_PARKED};
+    if (acknowledgment->later) return;      /* of what was accepted and counted (docs/document-life.md) */
     struct origin *event = NULL;
     size_t count = acknowledgment->reasons.count;
     struct slice *codes = arena_alloc(&reading->arena, (count + 1) * sizeof *codes);

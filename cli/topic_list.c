@@ -8,6 +8,7 @@
 #include "schemas/acknowledgment.h"
 #include "schemas/audit_entry.h"
 #include "schemas/commitment.h"
+#include "schemas/document.h"
 #include "schemas/document_step.h"
 #include "schemas/exception.h"
 #include "schemas/expense_event.h"
@@ -15,6 +16,7 @@
 #include "schemas/journal_event.h"
 #include "schemas/payable.h"
 #include "schemas/payment_event.h"
+#include "schemas/posting_ack.h"
 #include "schemas/posting_command.h"
 #include "schemas/procurement_event.h"
 #include "schemas/resolution.h"
@@ -34,7 +36,7 @@ static const struct { const char *name; const struct codec_type *type; } schemas
     {"settlement-event", &settlement_event_type}, {"posting-command", &posting_command_type},
     {"acknowledgment", &acknowledgment_type},       {"exception", &exception_record_type},    {"commitment", &commitment_type},
     {"document-step", &document_step_type},         {"audit-entry", &audit_entry_type},       {"resolution", &resolution_type},
-    {"review-decision", &review_decision_type},
+    {"review-decision", &review_decision_type},     {"document", &document_state_type},       {"posting-ack", &posting_ack_type},
 };
 
 const struct codec_type *topic_schema_type(const char *schema) {

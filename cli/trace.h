@@ -12,7 +12,8 @@
 /* Looks for `wanted` as document, number, order, reversed document, event id, correlation id or origin (<topic>/<partition>/<offset>) of an event, then
  * for all that was made of these events and of the other events of their documents. *found, the caller's to be freed by json_decref:
  *
- *     {"document": wanted, "events": [{"topic", "partition", "offset", "timestamp", "time", "value": {...} or null, "unreadable": why,
+ *     {"document": wanted, "documents": [{"flow", "document", "state", "since", "owner", "awaited", "due_at", "overdue", "overdue_since", "text": all of it in a line}],
+ *      "events": [{"topic", "partition", "offset", "timestamp", "time", "value": {...} or null, "unreadable": why,
  *        "acknowledgments": [{"time", ...}], "exceptions": [...], "dead_letters": [{"reason", "text"}], "commitments": [...], "journals": [...]}],
  *      "linked": [{"document", "how"}]}
  *

@@ -2,11 +2,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/documents.h"
 #include "cli/intern.h"
 #include "cli/scan.h"
 #include "cli/show.h"
 #include "cli/trace.h"
 #include "cli/values.h"
+#include "common/tables/tables.h"
 
 enum { VALUE_MEMORY = 64 << 20, NAME_SIZE = 1024 };
 
@@ -304,12 +306,65 @@ static bool read_outputs(struct finding *finding, const struct connection *conne
     return ok;
 }
 
+/* The documents of the events, by their keys on the topic documents: entity, flow, partner and number. */
+static bool document_keys(struct finding *finding, struct intern *keys, struct error *error) {
+    static const char *const partners[] = {"supplier", "employee", "partner", "batch"};
+    size_t i;
+    json_t *event;
+    json_array_foreach(finding->events, i, event) {
+        const json_t *value = json_object_get(event, "value");
+        const char *topic = show_text(event, "topic"), *partner = "";
+        char key[NAME_SIZE];
+        uint32_t number;
+        for (size_t k = 0; k < sizeof partners / sizeof *partners && !*partner; k++) partner = show_text(value, partners[k]);
+        const struct slice parts[] = {slice_of(show_text(value, "entity")), {topic, strcspn(topic, ".")}, slice_of(partner), slice_of(show_text(value, "document"))};
+        if (!intern_add(keys, tables_key(key, sizeof key, parts, 4), &number, NULL)) return error_set(error, "out of memory");
+    }
+    return true;
+}
+
+static json_t *document_json(const struct document_line *line) {
+    char since[TIME_TEXT_SIZE], due[TIME_TEXT_SIZE], overdue[TIME_TEXT_SIZE];
+    char *text = NULL;
+    size_t size = 0;
+    FILE *memory = open_memstream(&text, &size);
+    if (!memory) return NULL;
+    documents_describe(line, memory);
+    if (fclose(memory) != 0) return NULL;
+    json_t *json = json_pack("{s:s%, s:s%, s:s%, s:s, s:s%, s:s%, s:s, s:s%, s:s, s:s%}", "flow", line->flow.data, line->flow.length, "document", line->document.data,
+                             line->document.length, "state", line->state.data, line->state.length, "since", time_text(line->since_ms, since), "owner", line->owner.data,
+                             line->owner.length, "awaited", line->awaited.data, line->awaited.length, "due_at", line->has_due ? time_text(line->due_ms, due) : "", "overdue",
+                             line->overdue.data, line->overdue.length, "overdue_since", line->overdue_since_ms ? time_text(line->overdue_since_ms, overdue) : "", "text", text,
+                             strcspn(text, "\n"));
+    free(text);
+    return json;
+}
+
+/* Where they are, by the topic documents; nothing where there is none. */
+static bool read_documents(struct finding *finding, const struct connection *connection, json_t **documents, struct error *error) {
+    struct document_list list = {.items = NULL};
+    struct intern keys;
+    intern_init(&keys);
+    *documents = json_array();
+    bool ok = document_keys(finding, &keys, error) && documents_read(&list, connection, &keys, error);
+    for (size_t i = 0; ok && i < list.count; i++)
+        if (json_array_append_new(*documents, document_json(&list.items[i])) != 0) ok = error_set(error, "out of memory");
+    documents_free(&list);
+    intern_free(&keys);
+    return ok;
+}
+
 static bool find(struct finding *finding, const struct connection *connection, json_t **found, struct error *error) {
     if (!read_events(finding, true, error)) return false;
     if (!finding->matched_any) return true;
     if (!read_events(finding, false, error) || !read_outputs(finding, connection, error) || !sort(finding->events, error) || !sort(finding->outputs, error)) return false;
     attach(finding);
-    *found = json_pack("{s:s, s:O, s:o}", "document", finding->wanted, "events", finding->events, "linked", links(finding));
+    json_t *documents = NULL;
+    if (!read_documents(finding, connection, &documents, error)) {
+        json_decref(documents);
+        return false;
+    }
+    *found = json_pack("{s:s, s:o, s:O, s:o}", "document", finding->wanted, "documents", documents, "events", finding->events, "linked", links(finding));
     return *found || error_set(error, "out of memory, or %s is no UTF-8", finding->wanted);
 }
 

@@ -114,6 +114,7 @@ void trace_print(const json_t *trace, FILE *out) {
     show_if(out, "entity", show_text(first, "entity"));
     show_if(out, "supplier", show_text(first, "supplier"));
     fprintf(out, "  %zu event%s\n", json_array_size(events), json_array_size(events) == 1 ? "" : "s");
+    json_array_foreach(json_object_get(trace, "documents"), i, event) fprintf(out, "  %s\n", show_text(event, "text"));
     json_array_foreach(events, i, event) print_event(event, out);
     const json_t *linked = json_object_get(trace, "linked");
     if (json_array_size(linked)) fprintf(out, "linked\n");

@@ -54,13 +54,15 @@ static bool has_amount(const struct envelope *envelope) { return envelope->has_a
 
 static void step_send(struct decision *decision, bool waits, const char *step) {
     const struct envelope *envelope = &decision->envelope;
+    const int64_t decided_ms = decision->task->stream_time_ms > decision->time_ms ? decision->task->stream_time_ms : decision->time_ms;
     REASONS_FILL(decision, struct step_reason, why);
     MISSING_FILL(decision, struct step_missing_key, missing);
     struct document_step record = {.entity = envelope->entity, .flow = decision_flow(decision), .partner = envelope->partner, .document = envelope->number,
         .step = slice_of(step), .processor = slice_of(decision->engine->processor->name), .kind = slice_of(envelope->kind), .event_id = envelope->event_id,
         .source = envelope->source, .origin = decision_origin(decision), .correlation_id = envelope->correlation_id, .occurred_at_ms = decision->time_ms,
-        .user = envelope->user, .has_document_date = envelope->document_date != 0, .document_date = envelope->document_date, .currency = envelope->currency,
-        .has_amount = has_amount(envelope), .amount_e4 = envelope->amount_e4};
+        .decided_at_ms = decided_ms, .user = envelope->user, .has_document_date = envelope->document_date != 0, .document_date = envelope->document_date, .currency = envelope->currency,
+        .has_amount = has_amount(envelope), .amount_e4 = envelope->amount_e4, .method = envelope->method, .reference = envelope->reference,
+        .has_value_date = envelope->has_value_date, .value_date = envelope->value_date};
     record.reasons.items = why;
     record.reasons.count = decision->reason_count;
     record.missing.items = missing;
@@ -71,7 +73,7 @@ static void step_send(struct decision *decision, bool waits, const char *step) {
     record.links.count = decision->link_count;
     const struct output_topic *topic = &decision->engine->steps;
     const struct engine_output output = {.topic = topic->name, .partition = -1, .key = decision->step_key, .value = conclude_bytes(decision, topic, &record),
-                                         .task = decision->task, .timestamp_ms = decision->time_ms};
+                                         .task = decision->task, .timestamp_ms = decided_ms};   /* the step's own time, so that its reader's goes on */
     output_send(decision, &output);
 }
 

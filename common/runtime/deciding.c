@@ -1,5 +1,6 @@
 /* deciding: one event, from its bytes to what it leaves behind: read and checked, decided for the first time or anew, concluded. engine.c says when. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "common/codec/plan.h"
 #include "common/codec/wire.h"
@@ -106,12 +107,34 @@ void deciding_read(struct decision *decision, bool from_parking) {
     decision->event_hash = hash_bytes(envelope->event_id.data, envelope->event_id.length) ^ hash_bytes(envelope->source.data, envelope->source.length) * 0x9E3779B97F4A7C15u;
 }
 
+/* The engine's sum for the tally's counter, entity and step. */
+static void tallies_add(struct decision *decision, const struct tally *tally) {
+    struct engine *engine = decision->engine;
+    for (size_t i = 0; i < engine->tally_count; i++) {
+        struct engine_tally *sum = &engine->tallies[i];
+        if (sum->counter != tally->counter || strcmp(sum->step, tally->step) != 0 || !slice_equal(slice_of(sum->entity), tally->entity)) continue;
+        sum->batch++;
+        return;
+    }
+    if (engine->tally_count == engine->tally_capacity) {
+        size_t capacity = engine->tally_capacity ? engine->tally_capacity * 2 : 8;
+        struct engine_tally *grown = realloc(engine->tallies, capacity * sizeof *grown);
+        if (!grown) decision_fail(decision, ENGINE_ABORT, "out of memory");
+        engine->tallies = grown;
+        engine->tally_capacity = capacity;
+    }
+    char *entity = strndup(tally->entity.data, tally->entity.length);
+    if (!entity) decision_fail(decision, ENGINE_ABORT, "out of memory");
+    engine->tallies[engine->tally_count++] = (struct engine_tally){tally->counter, entity, tally->step, 0, 1};
+}
+
 static void effects_apply(struct decision *decision) {
     for (const struct effect *effect = decision->first_effect; effect; effect = effect->next) {
         overlay_put(overlay_find(decision, STORE_FIRST + effect->store, effect->key), effect->value);
         parking_trigger_state(decision, STORE_FIRST + effect->store, effect->key);
     }
     for (const struct deferral *deferral = decision->first_deferral; deferral; deferral = deferral->next) parking_defer(decision, deferral);
+    for (const struct tally *tally = decision->first_tally; tally; tally = tally->next) tallies_add(decision, tally);
     conclude_emissions(decision);
 }
 

@@ -95,15 +95,30 @@ struct slice decision_origin(struct decision *decision) {
     return decision->origin;
 }
 
-void linked(struct decision *decision, const char *relation, const char *flow, struct slice document) {
-    const struct step_link link = {slice_of(relation), slice_of(flow), document};
+static void links_grow(struct decision *decision) {
+    size_t capacity = decision->link_capacity ? decision->link_capacity * 4 : 4;
+    struct step_link *links = decision_alloc(decision, capacity * sizeof *links);
+    if (decision->link_count) memcpy(links, decision->links, decision->link_count * sizeof *links);
+    decision->links = links;
+    decision->link_capacity = capacity;
+}
+
+void linked_amounts(struct decision *decision, const char *relation, const char *flow, struct slice document, int64_t amount_e4, int64_t discount_e4, int64_t withheld_e4) {
+    const struct step_link link = {slice_of(relation), slice_of(flow), document, amount_e4, discount_e4, withheld_e4};
     if (!document.length || decision->link_count == LINKS_MAXIMUM) return;
     for (size_t i = 0; i < decision->link_count; i++)
         if (slice_equal(decision->links[i].document, document) && slice_equal(decision->links[i].relation, link.relation)) return;
+    if (decision->link_count == decision->link_capacity) links_grow(decision);
     decision->links[decision->link_count++] = link;
 }
 
+void linked(struct decision *decision, const char *relation, const char *flow, struct slice document) {
+    linked_amounts(decision, relation, flow, document, 0, 0, 0);
+}
+
 struct slice decision_topic(const struct decision *decision) { return slice_of(decision->input->topic); }
+
+struct slice decision_flow(const struct decision *decision) { return slice_of(decision->engine->flows[decision->input - decision->engine->processor->inputs]); }
 
 /* ---- asking ---- */
 
@@ -413,4 +428,10 @@ void posted(struct decision *decision, struct slice idempotency_key) {
     if (decision->journal_count == JOURNALS_MAXIMUM)
         decision_fail(decision, ENGINE_FATAL, "%s posts more than %d journals for one event", decision->engine->processor->name, JOURNALS_MAXIMUM);
     decision->journals[decision->journal_count++] = idempotency_key;
+}
+
+void tallied(struct decision *decision, int counter, struct slice entity, const char *step) {
+    struct tally *tally = decision_alloc(decision, sizeof *tally);
+    *tally = (struct tally){decision->first_tally, counter, entity, step};
+    decision->first_tally = tally;
 }

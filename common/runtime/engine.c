@@ -23,6 +23,14 @@ static void output_set(struct engine *engine, struct output_topic *output, const
     output->schema_id = engine->options.schemas.id(engine->options.schemas.context, type, topic);
 }
 
+/* The engine's own output to a topic; NULL: it has none. */
+static const struct output_topic *standard_output(const struct engine *engine, const char *topic) {
+    const struct output_topic *const own[] = {&engine->acknowledgments, &engine->rejected, &engine->held, &engine->parked, &engine->steps, &engine->audit};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (own[i]->name && strcmp(own[i]->name, topic) == 0) return own[i];
+    return NULL;
+}
+
 static bool outputs_make(struct engine *engine, struct error *error) {
     const struct processor *processor = engine->processor;
     output_set(engine, &engine->acknowledgments, "acknowledgments", &acknowledgment_type);
@@ -33,7 +41,9 @@ static bool outputs_make(struct engine *engine, struct error *error) {
     output_set(engine, &engine->audit, "audit", &audit_entry_type);
     bool ok = engine->acknowledgments.name && engine->rejected.name && engine->held.name && engine->parked.name && engine->steps.name && engine->audit.name;
     for (int i = 0; i < OUTPUTS_MAXIMUM && processor->outputs[i].topic; i++) {
-        output_set(engine, &engine->outputs[i], processor->outputs[i].topic, processor->outputs[i].type);
+        const struct output_topic *own = standard_output(engine, processor->outputs[i].topic);
+        if (own) engine->outputs[i] = *own;     /* equal topics are equal pointers */
+        else output_set(engine, &engine->outputs[i], processor->outputs[i].topic, processor->outputs[i].type);
         ok = ok && engine->outputs[i].name;
     }
     for (int i = 0; i < INPUTS_MAXIMUM && processor->inputs[i].topic; i++)
@@ -59,14 +69,16 @@ void engine_tables(const struct processor *processor, const struct table *tables
 
 void engine_outputs(const struct processor *processor, void (*visit)(void *context, const char *topic, const struct codec_type *type, bool per_erp), void *context) {
     char name[256];
-    visit(context, "acknowledgments", &acknowledgment_type, false);
-    visit(context, "exceptions.rejected", &exception_record_type, false);
-    visit(context, "exceptions.held", &exception_record_type, false);
-    visit(context, "exceptions.parked", &exception_record_type, false);
-    visit(context, "document.steps", &document_step_type, false);
-    visit(context, "audit", &audit_entry_type, false);
-    for (int i = 0; i < OUTPUTS_MAXIMUM && processor->outputs[i].topic; i++)
-        visit(context, processor->outputs[i].topic, processor->outputs[i].type, processor->outputs[i].per_erp);
+    static const struct { const char *topic; const struct codec_type *type; } own[] = {{"acknowledgments", &acknowledgment_type},
+        {"exceptions.rejected", &exception_record_type}, {"exceptions.held", &exception_record_type}, {"exceptions.parked", &exception_record_type},
+        {"document.steps", &document_step_type}, {"audit", &audit_entry_type}};
+    enum { OWN = sizeof own / sizeof *own };
+    for (size_t i = 0; i < OWN; i++) visit(context, own[i].topic, own[i].type, false);
+    for (int i = 0; i < OUTPUTS_MAXIMUM && processor->outputs[i].topic; i++) {
+        size_t k = 0;
+        while (k < OWN && strcmp(own[k].topic, processor->outputs[i].topic) != 0) k++;
+        if (k == OWN) visit(context, processor->outputs[i].topic, processor->outputs[i].type, processor->outputs[i].per_erp);
+    }
     for (int i = 0; i < INPUTS_MAXIMUM && processor->inputs[i].topic; i++) {
         if (processor->inputs[i].follows) continue;
         snprintf(name, sizeof name, "dlq.%s", processor->inputs[i].topic);
@@ -103,7 +115,7 @@ void engine_free(struct engine *engine) {
     if (!engine) return;
     layouts_free(engine);
     for (int i = 0; i < OUTPUTS_MAXIMUM; i++) {
-        free(engine->outputs[i].name);
+        if (engine->outputs[i].name && !standard_output(engine, engine->outputs[i].name)) free(engine->outputs[i].name);
         for (size_t k = 0; k < engine->per_erp[i].count; k++) free((char *)engine->per_erp[i].topics[k]);
         free(engine->per_erp[i].topics);
         free(engine->per_erp[i].erps);
@@ -120,6 +132,8 @@ void engine_free(struct engine *engine) {
         free(engine->dead_letters[i]);
         free(engine->flows[i]);
     }
+    for (size_t i = 0; i < engine->tally_count; i++) free(engine->tallies[i].entity);
+    free(engine->tallies);
     free(engine->overlay.slots);
     buffer_free(&engine->scratch);
     arena_free(&engine->arena);
@@ -357,6 +371,11 @@ bool engine_full(const struct engine *engine) { return arena_used(&engine->arena
 uint64_t engine_batch_records(const struct engine *engine) { return engine->batch_records; }
 const struct engine_counts *engine_counts(const struct engine *engine) { return &engine->committed; }
 
+const struct engine_tally *engine_tallies(const struct engine *engine, size_t *count) {
+    *count = engine->tally_count;
+    return engine->tallies;
+}
+
 /* ---- sealing and committing ---- */
 
 static bool changelog_send(struct engine *engine, struct task *task, struct slice key, struct slice value, struct error *error) {
@@ -460,6 +479,10 @@ bool engine_commit(struct engine *engine, struct state_position (*at)(void *cont
     engine->committed.released += engine->batch.released;
     engine->committed.expired += engine->batch.expired;
     engine->committed.ticks += engine->batch.ticks;
+    for (size_t i = 0; i < engine->tally_count; i++) {
+        engine->tallies[i].committed += engine->tallies[i].batch;
+        engine->tallies[i].batch = 0;
+    }
     memset(&engine->batch, 0, sizeof engine->batch);
     engine->batch_records = 0;
     overlay_reset(engine);
@@ -467,6 +490,7 @@ bool engine_commit(struct engine *engine, struct state_position (*at)(void *cont
 }
 
 bool engine_abort(struct engine *engine, struct error *error) {
+    for (size_t i = 0; i < engine->tally_count; i++) engine->tallies[i].batch = 0;
     memset(&engine->batch, 0, sizeof engine->batch);
     engine->batch_records = 0;
     overlay_reset(engine);

@@ -144,6 +144,9 @@ struct engine_counts {
 enum { OUTCOME_ACCEPTED, OUTCOME_DUPLICATE, OUTCOME_REJECTED, OUTCOME_HELD, OUTCOME_PARKED, OUTCOME_POISON, OUTCOME_COUNT };
 extern const char *const outcome_names[OUTCOME_COUNT];
 const struct engine_counts *engine_counts(const struct engine *engine);
+/* What the processor counts itself (tallied), committed batches only; the list grows, entries keep their place. batch: of the batch in the making. */
+struct engine_tally { int counter; char *entity; const char *step; uint64_t committed, batch; };
+const struct engine_tally *engine_tallies(const struct engine *engine, size_t *count);
 /* What waits now. oldest_ms: the earliest event time of what waits or is held; 0: nothing does. */
 struct task_waiting { uint64_t parked, held, behind, deferred; int64_t oldest_ms; int64_t stream_time_ms; };
 struct task_waiting task_waiting(struct task *task);
@@ -151,6 +154,6 @@ struct task_waiting task_waiting(struct task *task);
 struct waiting_sums { uint64_t parked_by_reason[REASON_COUNT], held_by_reason[REASON_COUNT], for_table[MASTER_COUNT], for_store[STORES_MAXIMUM]; };
 void task_waiting_add(const struct task *task, struct waiting_sums *sums);
 
-/* Every output topic of the processor but the per-ERP suffixes: declared outputs, acknowledgments, exceptions, DLQ of each input, timers, changelog. Calls visit. */
+/* Every output topic of the processor but the per-ERP suffixes: declared outputs, acknowledgments, exceptions, DLQ of each input, timers, changelog; each topic once. Calls visit. */
 void engine_outputs(const struct processor *processor, void (*visit)(void *context, const char *topic, const struct codec_type *type, bool per_erp), void *context);
 #endif

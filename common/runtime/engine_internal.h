@@ -19,7 +19,7 @@
 /* Stores of the engine; the processor's first is STORE_FIRST on the wire, 0 in its declaration. */
 enum { STORE_ENGINE = 0, STORE_PARKED = 1, STORE_FIRST = 2, STORE_LIMIT = STORE_FIRST + STORES_MAXIMUM };
 enum { LAYOUT_KEY_SIZE = 8, LAYOUT_LIMIT = 256 };
-enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 128, EVENT_IDS_MAXIMUM = 256, MARKS_MAXIMUM = 64, LINKS_MAXIMUM = 32, STEP_SIZE = 64, SHOWN_SIZE = 17 };
+enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 128, EVENT_IDS_MAXIMUM = 256, MARKS_MAXIMUM = 64, LINKS_MAXIMUM = 256, STEP_SIZE = 64, SHOWN_SIZE = 17 };
 
 /* The day of a moment, in UTC, since 1970. */
 static inline int32_t utc_day(int64_t time_ms) {
@@ -133,6 +133,8 @@ struct engine {
     struct buffer scratch;
     uint64_t batch_records;
     struct engine_counts committed, batch;
+    struct engine_tally *tallies;           /* what the processor counts itself */
+    size_t tally_count, tally_capacity;
     uint32_t flood_seen, flood_poison;
 };
 
@@ -142,6 +144,8 @@ struct reported { enum reason reason; enum reason_class class; const char *field
 struct effect { struct effect *next; int store; struct slice key; const void *value; };
 struct emission { struct emission *next; int output; struct slice erp, key, bytes, corrects; };   /* corrects: origin of the event that it takes the place of; empty: none */
 struct deferral { struct deferral *next; struct slice name; int output; struct slice key, bytes; int64_t at_ms; };   /* no bytes: the one of that name is taken back */
+
+struct tally { struct tally *next; int counter; struct slice entity; const char *step; };   /* one more to count */
 
 enum verdict { VERDICT_ACCEPTED, VERDICT_DUPLICATE, VERDICT_REJECTED, VERDICT_HELD, VERDICT_PARKED, VERDICT_POISON };
 
@@ -159,8 +163,8 @@ struct decision {
     size_t reason_count;
     struct parked_missing missing[MISSING_MAXIMUM];
     size_t missing_count;
-    struct step_link links[LINKS_MAXIMUM];
-    size_t link_count;
+    struct step_link *links;
+    size_t link_count, link_capacity;
     struct slice step_key;              /* of document.steps */
     uint64_t item;                      /* its number among what waits; 0: it does not */
     const struct parked_event *waited;  /* with what people have approved of it; NULL: it did not wait */
@@ -169,6 +173,7 @@ struct decision {
     struct effect *first_effect, **last_effect;
     struct emission *first_emission, **last_emission;
     struct deferral *first_deferral, **last_deferral;
+    struct tally *first_tally;
     int64_t table_limit_ms, state_limit_ms, table_offsets[MASTER_COUNT];
     enum reason_class heaviest;
     bool held_until;                    /* a reason holds it until something changes: the keys are kept with what is held */
@@ -180,10 +185,6 @@ struct decision {
     struct error *error;
     jmp_buf *escape;
 };
-
-static inline struct slice decision_flow(const struct decision *decision) {
-    return slice_of(decision->engine->flows[decision->input - decision->engine->processor->inputs]);
-}
 
 /* By its code; REASON_COUNT: there is none. */
 enum reason reason_of(struct slice code);

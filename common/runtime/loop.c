@@ -21,7 +21,8 @@ enum {
     IDLE_MS = 1000,             /* the longest sleep */
     BUSY_MS = 20,               /* ... while something is being waited for */
     TASK_RECORDS = 64,          /* taken from a task before the next has its turn */
-    LEAVE_MS = 700
+    LEAVE_MS = 700,
+    DAY_MS = 86400000
 };
 
 struct loop {
@@ -39,6 +40,9 @@ struct loop {
     int32_t turn;               /* the task that begins the next round */
     int64_t committed_ns;       /* when the last batch was */
     struct error paused;        /* a flood of poison; "" not paused */
+    bool need_asked;            /* the tables were looked at once */
+    struct error need;          /* what the processor cannot be without and is not in them; "" it is */
+    int32_t need_day;           /* when that was */
 };
 
 /* ---- making and closing ---- */
@@ -78,7 +82,7 @@ static bool make_engine(struct loop *loop, struct error *error) {
     const struct tasks_options tasks = {o->states_dir, o->processor, o->topics, loop->inputs.count, table_count, o->tail, loop->consumer, loop->engine, o->tables,
                                         serve_metrics(o->serve)->restore_seconds};
     if (!tasks_open(&loop->tasks, &tasks, error)) return false;
-    const struct report_options report = {o->processor, o->serve, o->tables, table_count, loop->consumer, loop->producer, loop->engine, loop->tasks, loop->follow};
+    const struct report_options report = {o->processor, o->serve, o->tables, table_count, loop->consumer, loop->producer, loop->engine, loop->tasks, loop->follow, &loop->need};
     return report_open(&loop->report, &report, error);
 }
 
@@ -110,11 +114,31 @@ static enum step serve_group(struct loop *loop, bool *moved, struct fatal_cause 
     return tasks_assign(loop->tasks, fatal);
 }
 
+/* Whether the tables have what the processor cannot be without (processor.h). Before they are read, and while they do not change, as it was. */
+static enum step serve_need(struct loop *loop, bool changed, struct fatal_cause *fatal) {
+    const struct loop_options *o = loop->options;
+    const struct processor_need *need = &o->processor->need;
+    const int32_t today = (int32_t)(clock_wall_ms() / DAY_MS);
+    size_t position = 0;
+    struct error why = {{0}};
+    if (!need->is_met || !follow_is_caught_up(loop->follow) || (loop->need_asked && !changed && today == loop->need_day)) return STEP_DONE;
+    while (o->processor->tables[position] != need->table) position++;
+    const bool first = !loop->need_asked, met = need->is_met(o->tables, position, today, &why), empty = tables_entries(o->tables, position) == 0;
+    loop->need_asked = true;
+    loop->need_day = today;
+    if (!met && first && !empty) return fatal_because(fatal, EXIT_CONFIGURATION, "%.500s", why.text);
+    if (!met && strcmp(why.text, loop->need.text) != 0) log_warning("not_ready", "%s", why.text);
+    if (met && loop->need.text[0]) log_info("ready", "the master data that was missing is there");
+    loop->need = why;
+    if (met) loop->need.text[0] = 0;
+    return STEP_DONE;
+}
+
 static enum step serve_tables(struct loop *loop, bool *moved, struct fatal_cause *fatal) {
     bool changed = false;
     enum step step = follow_step(loop->follow, CALL_MS, moved, &changed, fatal);
     if (changed) engine_tables_changed(loop->engine);
-    return step;
+    return step == STEP_DONE ? serve_need(loop, changed, fatal) : step;
 }
 
 /* A producer that can begin, and after an abort everything back to what the group has committed. */
@@ -282,7 +306,8 @@ static enum step run_batch(struct loop *loop, bool *moved, struct fatal_cause *f
 /* ---- the loop ---- */
 
 static bool may_take(const struct loop *loop) {
-    return loop->producer_ready && !loop->rewind && !loop->paused.text[0] && consumer_is_assigned(loop->consumer) && follow_is_caught_up(loop->follow);
+    return loop->producer_ready && !loop->rewind && !loop->paused.text[0] && consumer_is_assigned(loop->consumer) && follow_is_caught_up(loop->follow) &&
+           !loop->need.text[0];
 }
 
 /* Sleeps until a client has something, stopping is asked for, or the time is over. */

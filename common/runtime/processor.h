@@ -23,12 +23,13 @@
 
 #include "common/codec/type.h"
 #include "common/platform/arena.h"
+#include "common/platform/error.h"
 #include "common/platform/slice.h"
 #include "common/tables/master.h"
 #include "schemas/audit_entry.h"
 #include "schemas/reasons.h"
 
-enum { INPUTS_MAXIMUM = 4, STORES_MAXIMUM = 16, OUTPUTS_MAXIMUM = 8 };
+enum { INPUTS_MAXIMUM = 4, STORES_MAXIMUM = 16, OUTPUTS_MAXIMUM = 8, COUNTERS_MAXIMUM = 4 };
 #define END_OF_TABLES MASTER_COUNT
 
 /* A document: the unit of order and of the duplicate check. Its seen event ids are kept with its record in that store.
@@ -51,6 +52,10 @@ struct envelope {
     bool overtakes;                 /* a cancellation or correction: it does not wait behind `cancels`, and voids what waits to establish it */
     struct document cancels;
     bool passes;                    /* what waits of the document waits for an event like this: it does not queue behind it */
+    /* Of a payment, for document.steps. */
+    struct slice method, reference;
+    bool has_value_date;
+    int32_t value_date;
 };
 
 struct decision;
@@ -86,12 +91,26 @@ struct processor_output {
     bool event_time;                /* its records carry the event's time as theirs: for another processor, which decides in the order of times */
 };
 
+/* Something that the processor counts for its operator, besides what every processor does: a counter by entity and step. */
+struct processor_counter { const char *name, *help; };
+
+/* What the processor cannot be without, in one of its tables. Asked when the tables have been read, before the first record, and whenever they have changed. Where the
+ * table has no record at all, or something has gone missing since, nothing is taken and /readyz says why; where it has records at the start and they do not do,
+ * the process ends (EXIT_CONFIGURATION). */
+struct processor_need {
+    enum master table;
+    /* position: of that table in tables; today: in UTC. False: why names what is missing and what to load. NULL: it needs nothing. */
+    bool (*is_met)(struct tables *tables, size_t position, int32_t today, struct error *why);
+};
+
 struct processor {
     const char *name;               /* kontor-<name>, group kontor.<name>, kontor.<name>.changelog */
     struct processor_input inputs[INPUTS_MAXIMUM];
     enum master tables[MASTER_COUNT + 1];
     struct processor_store stores[STORES_MAXIMUM];
     struct processor_output outputs[OUTPUTS_MAXIMUM];
+    struct processor_counter counters[COUNTERS_MAXIMUM];
+    struct processor_need need;
 };
 
 /* ---- what a decision may ask ---- */
@@ -100,6 +119,7 @@ int64_t decision_time_ms(const struct decision *decision);      /* the event's t
 const struct envelope *decision_envelope(const struct decision *decision);
 struct slice decision_origin(struct decision *decision);        /* <topic>/<partition>/<offset> */
 struct slice decision_topic(const struct decision *decision);   /* the event's */
+struct slice decision_flow(const struct decision *decision);    /* the family of its documents: the topic's first word */
 void *decision_alloc(struct decision *decision, size_t size);   /* zeroed; never NULL */
 struct slice decision_format(struct decision *decision, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* Parts joined with |, ids percent-encoded: keys of tables, stores and documents. */
@@ -108,8 +128,10 @@ struct slice decision_key(struct decision *decision, size_t count, const struct 
     decision_key((decision), sizeof((struct slice[]){__VA_ARGS__}) / sizeof(struct slice), (struct slice[]){__VA_ARGS__})
 
 /* For envelope functions: another document that the event refers to, of the same entity and partner, and what it is to it (order, receipt, original ...). Told on
- * document.steps; of more than 32 the first. relation and flow are static texts. */
+ * document.steps; of more than 256 the first. relation and flow are static texts. */
 void linked(struct decision *decision, const char *relation, const char *flow, struct slice document);
+/* The same of a payment's invoice, with what is paid on it. */
+void linked_amounts(struct decision *decision, const char *relation, const char *flow, struct slice document, int64_t amount_e4, int64_t discount_e4, int64_t withheld_e4);
 
 /* The record as of the date, or NULL with `missing` reported and the key waited for (MASTER_STALE instead when it cannot be trusted).
  * field: path of the event's field that names the key; a static text or decision_format's. */
@@ -187,6 +209,8 @@ int output_find(const struct decision *decision, const char *topic);
 bool erp_known(const struct decision *decision, struct slice erp);
 /* A journal of this decision, named in the acknowledgment. */
 void posted(struct decision *decision, struct slice idempotency_key);
+/* One more of the processor's counter, when the batch is committed. step: a static text. */
+void tallied(struct decision *decision, int counter, struct slice entity, const char *step);
 /* The Kafka offset of the newest record of each table looked up so far: for PostingCommand.master_offsets. */
 size_t decision_master_offsets(struct decision *decision, enum master *tables, int64_t *offsets, size_t capacity);
 const char *master_name(enum master table);

@@ -12,6 +12,8 @@ struct report {
     struct report_options options;
     struct engine_counts said;
     struct producer_counts producer_said;
+    uint64_t *tallies_said;     /* of engine_tallies, as many as were met */
+    size_t tally_count;
     struct buffer lines;
     int64_t reasons_ms, gauges_ms, now_ms;
 };
@@ -27,6 +29,7 @@ bool report_open(struct report **result, const struct report_options *options, s
 void report_close(struct report *report) {
     if (!report) return;
     buffer_free(&report->lines);
+    free(report->tallies_said);
     free(report);
 }
 
@@ -34,6 +37,25 @@ void report_record(void *context, const rd_kafka_message_t *message) {
     struct report *report = context;
     if (report->now_ms == 0) report->now_ms = clock_wall_ms();
     histogram_observe(serve_metrics(report->options.serve)->end_to_end_seconds, (report->now_ms - rd_kafka_message_timestamp(message, NULL)) * 1000000);
+}
+
+/* What the processor counts itself: a series for each entity and step that comes up. Out of memory: said with the next batch. */
+static void tallies_tell(struct report *report) {
+    const struct report_options *o = &report->options;
+    size_t count;
+    const struct engine_tally *tallies = engine_tallies(o->engine, &count);
+    if (count > report->tally_count) {
+        uint64_t *said = realloc(report->tallies_said, count * sizeof *said);
+        if (!said) return;
+        memset(said + report->tally_count, 0, (count - report->tally_count) * sizeof *said);
+        report->tallies_said = said;
+        report->tally_count = count;
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (tallies[i].committed == report->tallies_said[i]) continue;
+        serve_count(o->serve, tallies[i].counter, tallies[i].entity, tallies[i].step, (int64_t)(tallies[i].committed - report->tallies_said[i]));
+        report->tallies_said[i] = tallies[i].committed;
+    }
 }
 
 void report_committed(struct report *report, size_t records, int64_t commit_ns) {
@@ -51,6 +73,7 @@ void report_committed(struct report *report, size_t records, int64_t commit_ns) 
     counter_add(metrics->expired, (int64_t)(counts->expired - report->said.expired));
     counter_add(metrics->ticks, (int64_t)(counts->ticks - report->said.ticks));
     report->said = *counts;
+    tallies_tell(report);
 }
 
 void report_aborted(struct report *report) {
@@ -70,6 +93,7 @@ static void refresh_reasons(struct report *report, bool producer_is_ready, const
     if (*paused) add_line(report, "paused: ", paused);
     if (!consumer_is_assigned(o->consumer)) add_line(report, "group: ", consumer_reason(o->consumer));
     if (!follow_is_caught_up(o->follow)) add_line(report, "tables are being loaded. ", follow_reason(o->follow));
+    if (o->need->text[0]) add_line(report, "master data: ", o->need->text);
     const char *why = producer_reason(o->producer);
     if (!producer_is_ready) add_line(report, "producer: ", *why ? why : "going back to the committed offsets");
     tasks_explain(o->tasks, &report->lines);

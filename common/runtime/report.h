@@ -20,6 +20,7 @@ struct report_options {
     struct engine *engine;
     struct tasks *tasks;
     struct follow *follow;
+    const struct error *need;   /* why the tables do not do; "" they do */
 };
 MUST_CHECK bool report_open(struct report **report, const struct report_options *options, struct error *error);
 void report_close(struct report *report);

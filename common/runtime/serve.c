@@ -8,6 +8,7 @@
 #include "common/runtime/topics.h"
 
 struct serve {
+    const struct processor *processor;
     struct metrics *registry;
     struct http_server *server;
     struct serve_metrics metrics;
@@ -112,6 +113,7 @@ bool serve_open(struct serve **result, const struct processor *processor, const 
         free(serve);
         return error_set(error, "out of memory");
     }
+    serve->processor = processor;
     pthread_mutex_init(&serve->lock, NULL);
     register_counters(serve, processor->name);
     for (int i = 0; i < REASON_COUNT; i++)
@@ -142,3 +144,8 @@ void serve_close(struct serve *serve) {
 
 const char *serve_address(const struct serve *serve) { return http_address(serve->server); }
 struct serve_metrics *serve_metrics(struct serve *serve) { return &serve->metrics; }
+
+void serve_count(struct serve *serve, int counter, const char *entity, const char *step, int64_t count) {
+    const struct processor_counter *declared = &serve->processor->counters[counter];
+    counter_add(metrics_counter(serve->registry, declared->name, declared->help, METRIC_LABELS("processor", serve->processor->name, "entity", entity, "step", step)), count);
+}

@@ -30,4 +30,6 @@ struct serve_metrics {
         *table_entries[MASTER_COUNT], *table_stale[MASTER_COUNT], *table_bad[MASTER_COUNT], *table_staleness_ms[MASTER_COUNT];
 };
 struct serve_metrics *serve_metrics(struct serve *serve);
+/* Adds to a counter that the processor declares. */
+void serve_count(struct serve *serve, int counter, const char *entity, const char *step, int64_t count);
 #endif

@@ -1,6 +1,7 @@
 #include "common/tables/master.h"
 
 #include "common/posting/entity.h"
+#include "common/posting/flows.h"
 #include "common/posting/rules.h"
 #include "common/posting/settlement.h"
 #include "schemas/account.h"
@@ -12,6 +13,7 @@
 #include "schemas/employee.h"
 #include "schemas/erp_route.h"
 #include "schemas/expense_policy.h"
+#include "schemas/flow_policy.h"
 #include "schemas/fx_rate.h"
 #include "schemas/intercompany.h"
 #include "schemas/legal_entity.h"
@@ -53,4 +55,5 @@ const struct table master_tables[MASTER_COUNT] = {
     [MASTER_INTERCOMPANY] = {"intercompany", &intercompany_type, {"payer", "bearer"}, NULL, NULL},
     [MASTER_REVIEW_POLICIES] = {"review-policies", &review_policy_type, {"entity"}, NULL, NULL},
     [MASTER_APPROVERS] = {"approvers", &approver_type, {"entity", "user"}, NULL, NULL},
+    [MASTER_FLOW_POLICIES] = {"flow-policies", &flow_policy_type, {"entity", "flow"}, flow_compile, flow_release},
 };

@@ -177,8 +177,15 @@ service_ready() {  # NAME DATA PORT
   case $1 in
     broker | controller) grep -qs 'Kafka Server started' "$2/$1.log" && port_taken "$3" ;;
     registry) curl -fsS -m 5 -o /dev/null "http://127.0.0.1:$3/apis/ccompat/v7/subjects" 2>/dev/null ;;
-    *) curl -fsS -m 5 -o /dev/null "http://127.0.0.1:$3/readyz" 2>/dev/null ;;
+    # One that lacks nothing but master data has started: that is loaded into the running system.
+    *) [ -z "$(unready_reasons "$3" | grep -v '^master data: ')" ] ;;
   esac
+}
+
+unready_reasons() {  # PORT: what /readyz of a processor says, a reason a line; nothing when it is ready
+  local answer
+  answer=$(curl -sS -m 5 -w '%{http_code}' "http://127.0.0.1:$1/readyz" 2>/dev/null) || { echo "no answer on port $1"; return; }
+  [ "${answer: -3}" = 200 ] || echo "${answer%???}"
 }
 
 launch_service() {  # NAME DATA PORT: in a session of its own, so that it outlives the caller and its terminal

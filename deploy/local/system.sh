@@ -81,6 +81,15 @@ start_processors() {
   done
 }
 
+# Those that take nothing yet because master data is missing, and what.
+show_unready() {
+  local name reasons
+  for name in $(processors); do
+    reasons=$(unready_reasons "${metrics_port[$name]}")
+    [ -z "$reasons" ] || echo "${name#kontor-} waits for $reasons"
+  done
+}
+
 write_processor_properties() {  # NAME PORT
   cat <<END
 instance.name=${1#kontor-}-0

@@ -71,6 +71,20 @@ static bool is_over(const struct payment_state *state) {
     return !state || state->status == PAYMENT_STATUS_REJECTED || state->status == PAYMENT_STATUS_RETURNED || state->status == PAYMENT_STATUS_CANCELLED;
 }
 
+/* The invoices that the event moves, with what it moves on each: those that it names, else what the payment pays. */
+static void invoices_linked(struct decision *decision, const struct payment_event *event, const struct payment_state *state) {
+    for (size_t i = 0; i < event->items.count; i++) {
+        const struct payment_item *item = &event->items.items[i];
+        const bool fits = codec_decimal_is_number(item->amount_e4) && codec_decimal_is_number(item->discount_e4) && codec_decimal_is_number(item->withheld_e4);
+        if (fits) linked_amounts(decision, "invoice", "invoice", item->document, item->amount_e4, item->discount_e4, item->withheld_e4);
+        else linked(decision, "invoice", "invoice", item->document);
+    }
+    for (size_t i = 0; !event->items.count && state && i < state->items.count; i++) {
+        const struct paid_item *item = &state->items.items[i];
+        linked_amounts(decision, "invoice", "invoice", item->document, item->amount_e4, item->discount_e4, item->withheld_e4);
+    }
+}
+
 static void payment_envelope(struct decision *decision, const void *record, struct envelope *envelope) {
     const struct payment_event *event = record;
     const struct slice key = KEY(decision, event->entity, event->supplier, payment_document(event));
@@ -80,10 +94,11 @@ static void payment_envelope(struct decision *decision, const void *record, stru
         .establishes = event->kind == PAYMENT_KIND_INSTRUCTED || event->kind == PAYMENT_KIND_REFUNDED,
         .overtakes = event->kind == PAYMENT_KIND_CANCELLED && is_over(state),
         .passes = (event->kind == PAYMENT_KIND_SENT || event->kind == PAYMENT_KIND_APPROVED) && state && state->status == PAYMENT_STATUS_INSTRUCTED,
-        .user = event->user, .currency = event->currency, .document_date = event->document_date, .has_amount = event->has_amount, .amount_e4 = event->amount_e4};
+        .user = event->user, .currency = event->currency, .document_date = event->document_date, .has_amount = event->has_amount, .amount_e4 = event->amount_e4,
+        .method = event->method.length || !state ? event->method : state->method, .reference = event->reference, .has_value_date = event->has_value_date, .value_date = event->value_date};
     linked(decision, "original", "payment", event->reverses);
     linked(decision, "order", "procurement", event->order);
-    for (size_t i = 0; i < event->items.count; i++) linked(decision, "invoice", "invoice", event->items.items[i].document);
+    invoices_linked(decision, event, state);
     if (envelope->overtakes) envelope->cancels = envelope->document;
 }
 

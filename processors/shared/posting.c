@@ -442,6 +442,10 @@ static void head_fill(struct decision *decision, const struct facts *facts, cons
     command->source = envelope->source;
     command->correlation_id = envelope->correlation_id;
     command->origin = decision_origin(decision);
+    command->flow = decision_flow(decision);
+    command->origin_entity = envelope->entity;
+    command->origin_partner = envelope->partner;
+    command->origin_document = envelope->number;
     command->occurred_at_ms = decision_time_ms(decision);
     command->posting_date = period->date;
     command->period = period->period->period;

@@ -7,6 +7,7 @@
 #include "schemas/acknowledgment.h"
 #include "schemas/audit_entry.h"
 #include "schemas/commitment.h"
+#include "schemas/document.h"
 #include "schemas/document_step.h"
 #include "schemas/exception.h"
 #include "schemas/expense_event.h"
@@ -14,6 +15,7 @@
 #include "schemas/journal_event.h"
 #include "schemas/payable.h"
 #include "schemas/payment_event.h"
+#include "schemas/posting_ack.h"
 #include "schemas/posting_command.h"
 #include "schemas/procurement_event.h"
 #include "schemas/resolution.h"
@@ -22,7 +24,8 @@
 
 const struct codec_type *const broker_schemas[SCHEMA_COUNT] = {&procurement_event_type, &invoice_event_type, &acknowledgment_type, &exception_record_type,
                                                               &posting_command_type, &commitment_type, &payable_type, &payment_event_type, &expense_event_type, &journal_event_type,
-                                                              &document_step_type, &audit_entry_type, &resolution_type, &review_decision_type, &settlement_event_type};
+                                                              &document_step_type, &audit_entry_type, &resolution_type, &review_decision_type, &settlement_event_type,
+                                                              &document_state_type, &posting_ack_type};
 
 uint32_t broker_schema_id(const struct codec_type *type) {
     for (uint32_t i = 0; i < SCHEMA_COUNT; i++)

@@ -16,6 +16,7 @@ struct stored {
     size_t header_count;
     const void *decoded;                /* our struct, of what processors send but for dead letters and changelogs */
     bool claimed;                       /* a journal, entry or payable that an expectation named */
+    bool answered;                      /* a journal that the case's ERP has answered */
     bool bad;                           /* a master record that a table refused */
 };
 
@@ -27,7 +28,7 @@ struct broker {
 };
 
 /* Our schemas, known to everybody: the id is the position + 1. */
-enum { SCHEMA_COUNT = 15 };
+enum { SCHEMA_COUNT = 17 };
 extern const struct codec_type *const broker_schemas[SCHEMA_COUNT];
 uint32_t broker_schema_id(const struct codec_type *type);
 

@@ -257,18 +257,20 @@ static void expect_no(struct run *run, const struct statement *statement) {
     if (strcmp(what, "journal") == 0 || strcmp(what, "entry") == 0) expect_no_journal(run, statement, *what == 'e');
     else if (strcmp(what, "payable") == 0) expect_payable(run, statement, true);
     else if (strcmp(what, "state") == 0 && statement->count == 6) expect_state(run, statement, true);
-    else run_fail(run, statement, "expect no journal DOCUMENT [STEP], no entry DOCUMENT [STEP], no payable DOCUMENT, or no state PROCESSOR STORE KEY", what);
+    else if (strcmp(what, "document") == 0 && statement->count > 4) expect_document(run, statement, true);
+    else if (strcmp(what, "told") == 0) expect_told(run, statement, true);
+    else run_fail(run, statement, "expect no journal DOCUMENT [STEP], no entry DOCUMENT [STEP], no payable DOCUMENT, no state PROCESSOR STORE KEY, no document FLOW DOCUMENT or no told DOCUMENT", what);
 }
 
 void expect(struct run *run, const struct statement *statement) {
     static const struct { const char *word; size_t words; } forms[] = {{"journal", 3}, {"no", 4}, {"outcome", 4}, {"commitment", 5}, {"pre-commitment", 5},
                                                                        {"waiting", 3}, {"balance", 4}, {"order", 4}, {"waits", 5}, {"payable", 4}, {"state", 5}, {"audit", 4},
-                                                                       {"entry", 3}};
+                                                                       {"entry", 3}, {"document", 4}, {"told", 4}, {"breaches", 4}};
     const char *what = statement->count > 1 ? statement->words[1] : "";
     size_t form = 0;
     while (form < sizeof forms / sizeof *forms && strcmp(forms[form].word, what) != 0) form++;
     if (form == sizeof forms / sizeof *forms || statement->count < forms[form].words) {
-        run_fail(run, statement, "expect [no] journal, [no] entry, [no] payable, [no] state, outcome, commitment, pre-commitment, waiting, balance, order, waits or audit, and of what", what);
+        run_fail(run, statement, "expect [no] journal, [no] entry, [no] payable, [no] state, [no] document, [no] told, breaches, outcome, commitment, pre-commitment, waiting, balance, order, waits or audit, and of what", what);
         return;
     }
     switch (form) {
@@ -284,6 +286,9 @@ void expect(struct run *run, const struct statement *statement) {
     case 9: expect_payable(run, statement, false); break;
     case 10: expect_state(run, statement, false); break;
     case 11: expect_audit(run, statement); break;
-    default: expect_journal(run, statement, true);
+    case 12: expect_journal(run, statement, true); break;
+    case 13: expect_document(run, statement, false); break;
+    case 14: expect_told(run, statement, false); break;
+    default: expect_breaches(run, statement);
     }
 }

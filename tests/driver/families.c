@@ -20,6 +20,7 @@ static const struct family_words words[] = {
     {.name = "journal", .partner_field = "partner", .partner = "P1", .item = {{NULL, "side", "debit"}}},
     {.name = "settler", .partner_field = "batch", .partner = "CARDS"},
     {.name = "reviewer", .partner_field = "partner", .partner = "S1"},     /* its events are told by review.c */
+    {.name = "acknowledger", .partner_field = "partner", .partner = "S1"},
 };
 
 /* What processors read that another one sends: told outright where that one does not matter. */
@@ -40,10 +41,11 @@ struct family families[FAMILY_COUNT] = {KONTOR_PROCESSORS(FAMILY)};
 static bool family_make(struct family *family, struct error *error) {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(words[i].name, family->processor->name) == 0) family->words = &words[i];
+    const struct processor_input *inputs = family->processor->inputs;
     for (size_t i = INPUTS_MAXIMUM; i-- > 0;)
-        if (family->processor->inputs[i].topic && !family->processor->inputs[i].follows && !family->processor->inputs[i].internal) family->events = &family->processor->inputs[i];
-    if (!family->words) return error_set(error, "families.c says nothing of the events of %s", family->processor->name);
-    return family->events || error_set(error, "%s answers for no events", family->processor->name);
+        if (inputs[i].topic && !inputs[i].follows && !inputs[i].internal) family->events = &inputs[i];
+    if (!family->events) family->events = &inputs[0];   /* kontor's own alone */
+    return family->words || error_set(error, "families.c says nothing of the events of %s", family->processor->name);
 }
 
 bool families_make(struct error *error) {

@@ -40,7 +40,8 @@ static void acknowledgment_check(struct run *run, const struct stored *stored) {
     for (size_t i = 0; i < run->given_count; i++) {
         const struct given *given = &run->given[i];
         if (!slice_equal(acknowledgment->origin, slice_of(given->origin))) continue;
-        if (!slice_equal(acknowledgment->processor, slice_of(families[given->family].processor->name))) fail(run, "acknowledged by the processor that answers for the topic", "by", acknowledgment->processor);
+        const char *processor = acknowledgment->later ? "acknowledger" : families[given->family].processor->name;
+        if (!slice_equal(acknowledgment->processor, slice_of(processor))) fail(run, "acknowledged by the processor that answers for the topic", "by", acknowledgment->processor);
         if (!slice_equal(stored->key, given->key)) fail(run, "an acknowledgment under its event's key", "under", stored->key);
         if (!slice_equal(acknowledgment->event_id, slice_of(given->id))) fail(run, "an acknowledgment with its event's id", "with", acknowledgment->event_id);
         return;

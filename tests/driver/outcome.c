@@ -18,7 +18,8 @@ static bool dead_letter_of(const struct stored *stored, const struct given *give
 const struct stored *outcome_newest(const struct run *run, const struct given *given) {
     for (size_t i = run->broker.count; i-- > 0;) {
         const struct stored *stored = run->broker.items[i];
-        if (stored_in(stored, "acknowledgments") && slice_equal(((const struct acknowledgment *)stored->decoded)->origin, slice_of(given->origin))) return stored;
+        const struct acknowledgment *acknowledgment = stored_in(stored, "acknowledgments") ? stored->decoded : NULL;
+        if (acknowledgment && !acknowledgment->later && slice_equal(acknowledgment->origin, slice_of(given->origin))) return stored;
         if (dead_letter_of(stored, given)) return stored;
     }
     return NULL;

@@ -119,7 +119,7 @@ static void run_quiet(struct run *run, const struct statement *statement) {
 }
 
 static void run_statement(struct run *run, const struct statement *statement) {
-    static const char *const words[] = {"event", "raw", "again", "registry", "master", "master-remove", "rule", "rules", "expect", "journals", "tick", "quiet", "resolve"};
+    static const char *const words[] = {"event", "raw", "again", "registry", "master", "master-remove", "rule", "rules", "expect", "journals", "tick", "quiet", "resolve", "erp"};
     struct error error = {{0}};
     size_t word = 0;
     while (word < sizeof words / sizeof *words && strcmp(words[word], statement->words[0]) != 0) word++;
@@ -140,6 +140,7 @@ static void run_statement(struct run *run, const struct statement *statement) {
     case 10: run_tick(run, statement); break;
     case 11: run_quiet(run, statement); break;
     case 12: run_resolve(run, statement); break;
+    case 13: run_erp(run, statement); break;
     default: error_set(&error, "there is no statement %s", statement->words[0]); problem(run, statement, &error);
     }
 }
@@ -163,8 +164,19 @@ static bool family_settles(const struct statement *statement, const struct famil
     return false;
 }
 
+/* The acknowledger reads what every processor writes: it has a part where the life of documents is looked at. */
+static bool life_takes_part(const struct script *script) {
+    for (size_t i = 0; i < script->count; i++) {
+        const char *const *words = script->items[i].words;
+        if (strcmp(words[0], "erp") == 0) return true;
+        if (strcmp(words[0], "expect") == 0 && script->items[i].count > 2 && (strcmp(words[1], "document") == 0 || strcmp(words[1], "told") == 0)) return true;
+    }
+    return false;
+}
+
 /* Whether the processor has a part in the case: its events or records that it follows are told, its state is looked at, or it follows what another answers for. */
 static bool family_takes_part(const struct script *script, const struct family *family) {
+    if (strcmp(family->processor->name, "acknowledger") == 0) return life_takes_part(script);
     for (size_t i = 0; i < script->count; i++) {
         const struct statement *statement = &script->items[i];
         if (family_settles(statement, family)) return true;

@@ -43,6 +43,7 @@ struct run {
     int64_t clock_ms;
     json_t *rules;                  /* sets in the making */
     size_t flowed;                  /* records of the broker up to here were given to the processors that read them */
+    struct given answer;            /* the ERP's newest */
     bool journals_not_listed, opened;
     uint64_t tried;                 /* truncations, failed allocations */
     int failures;
@@ -106,4 +107,10 @@ void expect_state(struct run *run, const struct statement *statement, bool none)
 
 /* ---- invariants.c: what holds after every case ---- */
 void invariants_check(struct run *run);
+
+/* ---- life.c: erp, and what a document's life came to ---- */
+void run_erp(struct run *run, const struct statement *statement);
+void expect_document(struct run *run, const struct statement *statement, bool none);
+void expect_told(struct run *run, const struct statement *statement, bool none);
+void expect_breaches(struct run *run, const struct statement *statement);
 #endif

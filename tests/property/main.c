@@ -138,6 +138,7 @@ static void answer_watch(void *context, struct slice value) {
     struct run *run = context;
     struct seen_answer answer;
     if (!answer_read(payload_of(run, value), run->arena, &answer)) die("an acknowledgment cannot be read");
+    if (answer.later) return;
     struct place place = place_of(run, answer.origin);
     run->answers++;
     if (place.story) story_answered(place.story, place.happening, &answer);

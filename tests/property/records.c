@@ -51,7 +51,7 @@ static struct layout journal_layout = {.size = sizeof(struct seen_journal), .bou
 static const struct bound reason_bounds[] = {TEXT(seen_reason, code), TEXT(seen_reason, field), TEXT(seen_reason, text), {NULL, 0, 0, NULL}};
 static struct layout reason_layout = {.size = sizeof(struct seen_reason), .bounds = reason_bounds};
 static const struct bound answer_bounds[] = {
-    TEXT(seen_answer, origin), TEXT(seen_answer, processor), TEXT(seen_answer, event_id), NUMBER(seen_answer, "outcome", outcome),
+    TEXT(seen_answer, origin), TEXT(seen_answer, processor), TEXT(seen_answer, event_id), NUMBER(seen_answer, "outcome", outcome), NUMBER(seen_answer, "later", later),
     {"journals", TARGET_COUNT_OF, offsetof(struct seen_answer, journals), NULL},
     {"reasons", TARGET_LIST, offsetof(struct seen_answer, reasons), &reason_layout}, {NULL, 0, 0, NULL}};
 static struct layout answer_layout = {.size = sizeof(struct seen_answer), .bounds = answer_bounds};

@@ -18,6 +18,7 @@ struct seen_reason { struct slice code, field, text; };
 struct seen_answer {
     struct slice origin, processor, event_id;
     wide outcome;                   /* position in the schema's symbols: accepted duplicate rejected held parked */
+    wide later;                     /* not 0: a later step, not the outcome (docs/document-life.md) */
     wide journals;                  /* how many it names */
     struct { struct seen_reason *items; size_t count; } reasons;
 };

@@ -75,6 +75,7 @@ static void test_inputs_and_names(void **state) {
     read_own(&list, 0);
     assert_true(topic_is_input(&list, topic_list_find(&list, "invoice.events")));
     assert_false(topic_is_input(&list, topic_list_find(&list, "acknowledgments")));
+    assert_false(topic_is_input(&list, topic_list_find(&list, "document.steps")));     /* has dead letters, but sources do not write it */
     assert_null(topic_list_find(&list, "invoices.event"));
     assert_ptr_equal(topic_list_find(&list, "posting.commands.other"), topic_list_find(&list, "posting.commands.tryton"));
     topic_list_free(&list);

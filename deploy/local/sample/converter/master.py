@@ -7,7 +7,7 @@ import re
 from .source import UNKNOWN, InputError
 
 TABLES = ("legal-entities", "accounts", "suppliers", "cost-centres", "projects", "tax-codes", "fx-rates", "periods", "tolerances",
-          "source-permissions", "erp-routes", "code-mappings", "posting-rules")
+          "source-permissions", "erp-routes", "code-mappings", "posting-rules", "flow-policies")
 
 
 def slug(text):
@@ -109,6 +109,8 @@ def derive(derivation, cases, events, first_year, last_year, pays=False):
         add("code-mappings", mapping_set=rules["mapping_set"], code=code, target=target)
     for topic in ("procurement.events", "invoice.events"):
         add("source-permissions", source_system=rules["source"], topic=topic, entities=["*"])
+    for policy in flow_policies():
+        add("flow-policies", **policy)
     add("posting-rules", rule_set=rules["rule_set"], rules=rules["posting_rules"] + (rules["payments"]["posting_rules"] if pays else []))
     if pays:
         add_payments(rules["payments"], rules, entities, sorted(names), tables, add)
@@ -130,6 +132,18 @@ def add_payments(payments, rules, entities, suppliers, tables, add):
         tolerance.update(payment_approval=payments["approval_from"], wait_days=payments["wait_days"])
     for source, topic in ((rules["source"], "payment.events"), (payments["bank_source"], "payment.events"), ("kontor-invoice", "payables")):
         add("source-permissions", source_system=source, topic=topic, entities=["*"])
+
+
+# Days until a document must be decided, and who answers for the flow; nothing is watched that only an ERP answers, since none takes the sample's journals.
+FLOWS = {"procurement": (30, "Purchasing", "purchasing desk"), "invoice": (30, "Accounts payable", "head of accounts payable"),
+         "payment": (5, "Treasury", "head of treasury"), "expense": (30, "Travel and expense", "head of human resources"), "journal": (5, "General ledger", "head of accounting"),
+         "settlement": (5, "General ledger", "head of accounting"), "review": (5, "Controlling", "chief financial officer")}
+
+
+def flow_policies():
+    """Fields of master.flow-policies: one of every flow, for all entities."""
+    for flow, (days, owner, path) in FLOWS.items():
+        yield {"entity": "*", "flow": flow, "limits": [{"step": "decided", "minutes": days * 24 * 60}], "control_owner": owner, "exception_path": path}
 
 
 def cost_centres(derivation, cases):

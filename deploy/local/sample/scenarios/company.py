@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
-from converter import rates     # for the master data alone
-from converter.master import iban
+from converter import rates     # these for the master data alone
+from converter.master import flow_policies, iban
 
 SOURCE = "OFFICE"           # the system that all events come from
 FIRST, LAST = date(2018, 1, 1), date(2019, 12, 31)
@@ -162,6 +162,7 @@ def tables():
     yield "tax-codes", list(tax_codes())
     yield "cost-centres", [{"entity": entity, "cost_centre": "CC10", "name": "Office"} for entity in FUNCTIONAL]
     yield "projects", []
+    yield "flow-policies", list(flow_policies())
     pairs = list(suppliers())
     yield "suppliers", [record for record, _ in pairs]
     yield "supplier-accounts", [account for _, account in pairs]
