@@ -89,14 +89,23 @@ static bool flow_has_policy(struct tables *tables, size_t position, struct slice
     return tables_find(tables, position, tables_key(key, sizeof key, parts, 2), today, &row) == TABLE_FOUND;
 }
 
+static struct slice flow_of(const char *topic) { return (struct slice){topic, strcspn(topic, ".")}; }
+
+/* Two inputs of a processor may be of one flow. */
+static bool named_before(const struct processor *processor, int input) {
+    for (int i = 0; i < input; i++)
+        if (slice_equal(flow_of(processor->inputs[i].topic), flow_of(processor->inputs[input].topic))) return true;
+    return false;
+}
+
 static bool policies_are_there(struct tables *tables, size_t position, int32_t today, struct error *why) {
     char lacking[300] = "";
     size_t length = 0;
     for (size_t p = 0; p < sizeof processors / sizeof *processors; p++)
         for (int i = 0; i < INPUTS_MAXIMUM && processors[p]->inputs[i].topic; i++) {
             const struct processor_input *input = &processors[p]->inputs[i];
-            const struct slice flow = {input->topic, strcspn(input->topic, ".")};
-            if (input->follows || input->internal || flow_has_policy(tables, position, flow, today)) continue;
+            const struct slice flow = flow_of(input->topic);
+            if (input->follows || input->internal || named_before(processors[p], i) || flow_has_policy(tables, position, flow, today)) continue;
             if (length < sizeof lacking - 1) length += (size_t)snprintf(lacking + length, sizeof lacking - length, "%s" SLICE_FORMAT, length ? ", " : "", SLICE_ARGUMENT(flow));
         }
     tables_trim(tables);
