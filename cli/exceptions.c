@@ -72,7 +72,7 @@ static void add_row(struct text_table *table, const struct exception_item *item,
     else table_text(table, NULL);
     table_slice(table, record->currency);
     table_text(table, reasons_cell(record, cell));
-    table_text(table, missing_cell(record, cell));
+    table_text(table, item->state == EXCEPTION_REJECTED ? "" : missing_cell(record, cell));
     table_slice(table, item->assignee);
 }
 

@@ -26,6 +26,7 @@ struct correcting {
     struct arena arena;
     json_t *before, *after, *difference;
     char *difference_text, event_id[ID_SIZE];
+    bool already;                       /* the same correction is on review.decisions */
     struct buffer value, key;
     struct trial_case tried;
 };
@@ -61,7 +62,7 @@ static json_t *event_json(struct correcting *correcting, struct error *error) {
 }
 
 /* An earlier correction to the same is the same decision; another one gets the next number. */
-struct earlier { struct correcting *correcting; uint32_t count; bool same; };
+struct earlier { struct correcting *correcting; uint32_t last; bool same; };
 
 static enum scan_step take_earlier(void *context, const struct kafka_record *record, struct error *error) {
     struct earlier *earlier = context;
@@ -71,7 +72,11 @@ static enum scan_step take_earlier(void *context, const struct kafka_record *rec
     enum values_result read = values_decode(correcting->set.values, record->value, &review_decision_type, &correcting->set.arena, &decision, error);
     if (read == VALUES_FAILED) return SCAN_FAILED;
     if (read != VALUES_OK || decision.action != REVIEW_ACTION_CORRECT || !slice_equal(decision.origin, correcting->item->record.origin)) return SCAN_MORE;
-    earlier->count++;
+    const struct slice old = correcting->item->record.event_id, made = decision.corrected_event_id;
+    char number[16] = "";
+    if (made.length > old.length + 2 && memcmp(made.data, old.data, old.length) == 0 && memcmp(made.data + old.length, "~c", 2) == 0)
+        snprintf(number, sizeof number, "%.*s", (int)(made.length - old.length - 2), made.data + old.length + 2);
+    if ((uint32_t)strtoul(number, NULL, 10) > earlier->last) earlier->last = (uint32_t)strtoul(number, NULL, 10);
     if (!slice_equal(decision.difference, slice_of(correcting->difference_text)) || !slice_equal(decision.user, slice_of(correcting->decider.user)) ||
         !slice_equal(decision.shown, correcting->item->record.shown) || decision.corrected_event_id.length >= ID_SIZE) return SCAN_MORE;
     earlier->same = true;
@@ -85,7 +90,8 @@ static bool event_id_make(struct correcting *correcting, struct error *error) {
                               .from_offset = SCAN_FROM_BEGINNING, .visit = take_earlier, .context = &earlier};
     if (!scan_run(&scan, error)) return false;
     const struct slice old = correcting->item->record.event_id;
-    if (!earlier.same) snprintf(correcting->event_id, ID_SIZE, SLICE_FORMAT "~c%u", SLICE_ARGUMENT(old), earlier.count + 1);
+    if (!earlier.same) snprintf(correcting->event_id, ID_SIZE, SLICE_FORMAT "~c%u", SLICE_ARGUMENT(old), earlier.last + 1);
+    correcting->already = earlier.same;
     return true;
 }
 
@@ -150,6 +156,7 @@ static bool try_it(struct correcting *correcting, struct error *error) {
 
 static bool send_it(struct correcting *correcting, struct error *error) {
     struct buffer coded = {0};
+    if (correcting->already) return true;
     json_t *json = decision_json(correcting->item, REVIEW_ACTION_CORRECT, &correcting->decider, correcting->set.now_ms, correcting->difference_text);
     bool ok = json && base64_append(&coded, buffer_slice(&correcting->value)) && !json_object_set_new(json, "topic", json_string(correcting->topic->name)) &&
               !json_object_set_new(json, "value", json_stringn(coded.data, coded.length)) && !json_object_set_new(json, "corrected_event_id", json_string(correcting->event_id)) &&
@@ -197,7 +204,7 @@ static bool print(const struct correcting *correcting, bool dry, struct error *e
                           SLICE_ARGUMENT(correcting->tried.outcome), correcting->tried.outcome.length ? "" : "undecided: ",
                           (int)(correcting->tried.outcome.length ? 0 : correcting->tried.why.length), correcting->tried.why.data ? correcting->tried.why.data : "",
                           correcting->tried.journals, correcting->tried.reasons.length ? "; " : "", SLICE_ARGUMENT(correcting->tried.reasons));
-    else if (ok) printf("\n%s: the decision was sent; event %s takes its place when it is agreed to\n", id, correcting->event_id);
+    else if (ok) printf("\n%s: the decision %s; event %s takes its place when it is agreed to\n", id, correcting->already ? "had been sent already" : "was sent", correcting->event_id);
     return ok;
 }
 
