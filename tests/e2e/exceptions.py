@@ -56,6 +56,11 @@ class World:
         return self.json("exceptions", "list", *arguments)
 
 
+def consume_raw(world, topic):
+    """Values as base64 or, where they are readable, as JSON."""
+    return [json.loads(text) for text in world.cluster.kontor("consume", topic, check=False).stdout.splitlines()]
+
+
 def outcomes(world, document):
     return [record["value"]["outcome"] for record in consume(world.cluster, "acknowledgments") if record["value"]["document"] == document]
 
@@ -208,13 +213,92 @@ def correcting(world):
         assert len(new) == 1 and new[0]["value"] == {**shown["event"], "event_id": shown["event_id"] + "~c1", "total": "1190.0000", "lines": [{**shown["event"]["lines"][0], "tax": "190.0000"}]}
 
 
+def dlq_ids(world, *filters):
+    return {row["id"]: row for row in world.json("dlq", "list", "--index", world.index, *filters)}
+
+
+def dead_letters(world):
+    world.index = world.cluster.directory / "index"
+    foreign = [event("received", f"D{i}", supplier="S1", source="ERP9", total="1.00") for i in range(6)]
+    world.send("invoice.events", *(line(value, 60 + i, headers={"trace": f"t{i}"}) for i, value in enumerate(foreign)))
+    world.send("invoice.events", raw(b"\x07nonsense", "ACME|S1", 70), raw(b"more nonsense", "BETA|S9", 71), raw=True)
+    wait_until(lambda: len(consume_raw(world, "dlq.invoice.events")) == 8, 30, "eight dead letters")
+    with test("dlq list: reason, entity, source, key, text, in an index that goes forward"):
+        rows = dlq_ids(world)
+        assert len(rows) == 8 and {row["state"] for row in rows.values()} == {"open"} and {row["replays"] for row in rows.values()} == {0}
+        assert sorted(row["reason"] for row in rows.values()) == ["DECODE_FAILED"] * 2 + ["SOURCE_NOT_AUTHORISED"] * 6
+        for filters, count in {("--code", "DECODE_FAILED"): 2, ("--reason", "DECODE_FAILED"): 2, ("--entity", "BETA"): 1, ("--source", "ERP9"): 6, ("--key", "ACME|S1"): 7, ("--text", "wire format"): 2,
+                               ("--topic", "invoice.events"): 8, ("--topic", "dlq.invoice.events"): 8, ("--topic", "payment.events"): 0, ("--older", "1d"): 0, ("--newer", "1d"): 8,
+                               ("--replays", "1"): 0, ("--state", "replayed"): 0, ("--state", "open", "--source", "ERP9"): 6, ("--limit", "3"): 3}.items():
+            assert len(dlq_ids(world, *filters)) == count, filters
+        assert "replays" in world.run("dlq", "list", "--index", world.index).stdout
+    with test("dlq show: what came, what we know, what to do"):
+        name, row = next(item for item in rows.items() if item[1]["source"] == "ERP9")
+        shown = world.json("dlq", "show", name)
+        assert shown["value"]["source"] == "ERP9" and shown["headers"]["trace"].startswith("t") and shown["kontor"]["kontor-topic"] == "invoice.events" and shown["what_to_do"]
+        assert "add the permission" in world.run("dlq", "show", name).stdout
+        nonsense = next(name for name, row in rows.items() if row["entity"] == "BETA")
+        assert world.json("dlq", "show", nonsense)["value"] == "more nonsense"
+        assert "dlq list" in world.run("dlq", "show", "dlq.invoice.events/0/999", status=1).stderr
+    with test("dlq replay --dry-run: by today's master data"):
+        tried = world.json("dlq", "replay", "--index", world.index, "--source", "ERP9", "--dry-run")
+        assert [row["would_be"] for row in tried] == ["poison"] * 6, tried
+        permissions = master()["source-permissions"]
+        world.load(master(source_permissions=permissions + [{**permissions[1], "source_system": "ERP9"}]))
+        tried = world.json("dlq", "replay", "--index", world.index, "--all", "--dry-run")
+        print(tried)
+        assert sorted(row["would_be"] for row in tried) == ["accepted"] * 6 + ["poison"] * 2, tried
+        assert len(consume_raw(world, "dlq.invoice.events")) == 8
+    with test("dlq replay: many need --yes; in order, with the headers they came with; audit has each; once"):
+        arguments = ("dlq", "replay", "--index", world.index, "--source", "ERP9", "--user", "olga", "--reason", "permission added")
+        assert "--yes" in world.run(*arguments, status=1).stderr
+        for turn in range(2):
+            result = world.json(*arguments, "--yes")[0]
+            assert (result["replayed"], result["replayed_before"]) == ((0, 6) if turn else (6, 0)), result
+        again = [record for record in consume_raw(world, "invoice.events") if "kontor-replay-of" in (record.get("headers") or {})]
+        assert [record["headers"]["trace"] for record in again] == [f"t{i}" for i in range(6)]
+        assert all(set(record["headers"]) == {"trace", "kontor-replay-of", "kontor-replays", "kontor-replay-reason", "kontor-replay-repeats"} for record in again)
+        assert {record["headers"]["kontor-replays"] for record in again} == {"1"} and {record["key"] for record in again} == {"ACME|S1"}
+        first = [record for record in consume_raw(world, "invoice.events") if record["headers"] and record["headers"].get("trace") and record not in again]
+        assert [record["value"] for record in first] == [record["value"] for record in again] and [r["timestamp"] for r in first] == [r["timestamp"] for r in again]
+        entries = [record["value"] for record in consume(world.cluster, "audit") if record["value"]["action"] == "replay"]
+        assert sorted(entry["origin"] for entry in entries) == sorted(record["headers"]["kontor-replay-of"] for record in again) and {entry["by"] for entry in entries} == {"olga"}
+    with test("a replay of what was accepted meanwhile is a duplicate; show says what became of each"):
+        wait_until(lambda: len(outcomes(world, "D5")) == 1, 20, "D5 decided")
+        assert [outcomes(world, f"D{i}") for i in range(6)] == [["accepted"]] * 6
+        world.send("invoice.events", line({**foreign[0], "supplier": "S1"}, 80))
+        wait_until(lambda: len(outcomes(world, "D0")) == 2, 20, "D0 again")
+        assert outcomes(world, "D0") == ["accepted", "duplicate"]
+        shown = world.json("dlq", "show", again[0]["headers"]["kontor-replay-of"])
+        assert shown["replays"][0]["by"] == "olga" and shown["came_back_as"][0]["outcome"] == "accepted"
+        assert len(dlq_ids(world, "--state", "replayed")) == 6
+    with test("what dies for the same reason again and again is left alone: REPLAY_LOOP"):
+        arguments = ("dlq", "replay", "--index", world.index, "--entity", "BETA", "--user", "olga", "--reason", "try")
+        for turn in range(1, 4):
+            assert world.json(*arguments)[0]["replayed"] == 1
+            wait_until(lambda: len(dlq_ids(world, "--entity", "BETA")) == turn + 1, 20, "dead again")
+        result = world.json(*arguments)[0]
+        assert (result["replayed"], result["left_as_REPLAY_LOOP"]) == (0, 1), result
+        looping = [row for row in dlq_ids(world, "--entity", "BETA").values() if row["state"] == "REPLAY_LOOP"]
+        assert len(looping) == 1 and looping[0]["replays"] == 3 and list(dlq_ids(world, "--state", "loop")) == [looping[0]["id"]]
+        assert world.json(*arguments, "--attempts", "4")[0]["replayed"] == 1
+    with test("an index that is gone, damaged or of before the topic was made anew is made again"):
+        before = dlq_ids(world)
+        for name in ("entries", "strings", "state"):
+            path = next(world.index.glob(f"*/{name}"))
+            path.write_bytes(path.read_bytes()[:20])
+            assert dlq_ids(world) == before, name
+        subprocess.run(["rm", "-rf", world.index], check=True)
+        assert dlq_ids(world) == before
+
+
 def main():
     binaries = Path(os.environ.get("BINARIES", BIN))
     os.environ["KONTOR_TABLES_SOURCE"] = "MDM"
     with Cluster(REPOSITORY / "build" / "tests" / "exceptions", binaries=binaries) as cluster:
         world = World(cluster)
         prepare(world)
-        for part in (listing, deciding, correcting):
+        for part in (listing, deciding, correcting, dead_letters):
             try:
                 part(world)
             except Exception as error:     # what a part prepares for its tests
