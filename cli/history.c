@@ -16,7 +16,7 @@ struct reading {
     char names[SCAN_TOPICS_MAXIMUM][NAME_SIZE];
     int tables[SCAN_TOPICS_MAXIMUM];    /* by topic of the scan: position of its table, or one of these */
 };
-enum { TOPIC_LOG = -1, TOPIC_RESOLUTIONS = -2, TOPIC_TICKS = -3, TOPIC_ACKNOWLEDGMENTS = -4 };
+enum { TOPIC_LOG = -1, TOPIC_RESOLUTIONS = -2, TOPIC_TICKS = -3, TOPIC_ACKNOWLEDGMENTS = -4, TOPIC_DEAD = -5 };
 
 static enum scan_step failed(struct error *error, const char *what) {
     error_set(error, "%s", what);
@@ -56,17 +56,10 @@ static enum scan_step take_logged(struct reading *reading, const struct kafka_re
     return SCAN_MORE;
 }
 
-static enum scan_step take_acknowledgment(struct reading *reading, const struct kafka_record *record, struct error *error) {
-    struct history *history = reading->history;
-    struct acknowledgment acknowledgment;
+static enum scan_step decided(struct history *history, struct slice origin, int64_t time_ms, struct error *error) {
     uint32_t number;
     bool added;
-    struct error why;
-    arena_reset(&history->arena);
-    enum values_result read = values_decode(reading->sandbox->values, record->value, &acknowledgment_type, &history->arena, &acknowledgment, &why);
-    if (read == VALUES_FAILED) return failed(error, why.text);
-    if (read != VALUES_OK || !slice_equal(acknowledgment.processor, slice_of(reading->sandbox->processor->name))) return SCAN_MORE;
-    if (!intern_add(&history->origins, acknowledgment.origin, &number, &added)) return failed(error, "out of memory");
+    if (!intern_add(&history->origins, origin, &number, &added)) return failed(error, "out of memory");
     if (number >= history->decided_capacity) {
         uint32_t capacity = history->decided_capacity ? history->decided_capacity * 2 : 4096;
         int64_t *grown = realloc(history->decided_ms, capacity * sizeof *grown);
@@ -74,8 +67,26 @@ static enum scan_step take_acknowledgment(struct reading *reading, const struct 
         history->decided_ms = grown;
         history->decided_capacity = capacity;
     }
-    if (added || record->timestamp_ms < history->decided_ms[number]) history->decided_ms[number] = record->timestamp_ms;
+    if (added || time_ms < history->decided_ms[number]) history->decided_ms[number] = time_ms;
     return SCAN_MORE;
+}
+
+static enum scan_step take_acknowledgment(struct reading *reading, const struct kafka_record *record, struct error *error) {
+    struct history *history = reading->history;
+    struct acknowledgment acknowledgment;
+    struct error why;
+    arena_reset(&history->arena);
+    enum values_result read = values_decode(reading->sandbox->values, record->value, &acknowledgment_type, &history->arena, &acknowledgment, &why);
+    if (read == VALUES_FAILED) return failed(error, why.text);
+    if (read != VALUES_OK || !slice_equal(acknowledgment.processor, slice_of(reading->sandbox->processor->name))) return SCAN_MORE;
+    return decided(history, acknowledgment.origin, record->timestamp_ms, error);
+}
+
+static enum scan_step take_dead(struct reading *reading, const struct kafka_record *record, struct error *error) {
+    char origin[512];
+    const struct slice topic = record_header(record, "kontor-topic"), partition = record_header(record, "kontor-partition"), offset = record_header(record, "kontor-offset");
+    int length = snprintf(origin, sizeof origin, SLICE_FORMAT "/" SLICE_FORMAT "/" SLICE_FORMAT, SLICE_ARGUMENT(topic), SLICE_ARGUMENT(partition), SLICE_ARGUMENT(offset));
+    return length < (int)sizeof origin ? decided(reading->history, (struct slice){origin, (size_t)length}, record->timestamp_ms, error) : SCAN_MORE;
 }
 
 static enum scan_step take(void *context, const struct kafka_record *record, struct error *error) {
@@ -84,6 +95,7 @@ static enum scan_step take(void *context, const struct kafka_record *record, str
     switch (table) {
     case TOPIC_LOG: return take_logged(reading, record, error);
     case TOPIC_ACKNOWLEDGMENTS: return take_acknowledgment(reading, record, error);
+    case TOPIC_DEAD: return take_dead(reading, record, error);
     case TOPIC_RESOLUTIONS:
     case TOPIC_TICKS:
         return add(reading->history, (struct happening){table == TOPIC_TICKS ? HAPPENED_TICK : HAPPENED_RESOLUTION, record->partition, record->offset, record->timestamp_ms, false,
@@ -158,6 +170,8 @@ bool history_read(struct history *history, const struct sandbox *sandbox, struct
     topic_add(reading, TOPIC_RESOLUTIONS, "resolutions.", sandbox->processor->name, "");
     topic_add(reading, TOPIC_TICKS, "kontor.", sandbox->processor->name, ".timers");
     topic_add(reading, TOPIC_ACKNOWLEDGMENTS, "", "acknowledgments", "");
+    for (int i = 0; i < INPUTS_MAXIMUM && sandbox->processor->inputs[i].topic; i++)
+        if (!sandbox->processor->inputs[i].follows) topic_add(reading, TOPIC_DEAD, "dlq.", sandbox->processor->inputs[i].topic, "");
     bool ok = scan_run(&reading->scan, error) && put_in_order(history, error);
     free(reading);
     return ok;

@@ -40,7 +40,7 @@ class World:
 
     def run(self, *arguments, status=0, **options):
         result = self.cluster.kontor(*arguments, check=False, **options)
-        assert result.returncode == status, f"exit {result.returncode}, expected {status}: kontor {' '.join(map(str, arguments))}\n{result.stderr}{result.stdout[-2000:]}"
+        assert status is None or result.returncode == status, f"exit {result.returncode}, expected {status}: kontor {' '.join(map(str, arguments))}\n{result.stderr}{result.stdout[-2000:]}"
         return result
 
     def json(self, *arguments, **options):
@@ -246,7 +246,6 @@ def dead_letters(world):
         permissions = master()["source-permissions"]
         world.load(master(source_permissions=permissions + [{**permissions[1], "source_system": "ERP9"}]))
         tried = world.json("dlq", "replay", "--index", world.index, "--all", "--dry-run")
-        print(tried)
         assert sorted(row["would_be"] for row in tried) == ["accepted"] * 6 + ["poison"] * 2, tried
         assert len(consume_raw(world, "dlq.invoice.events")) == 8
     with test("dlq replay: many need --yes; in order, with the headers they came with; audit has each; once"):
@@ -292,13 +291,85 @@ def dead_letters(world):
         assert dlq_ids(world) == before
 
 
+def compared(answers):
+    """By topic: same, other, only on the topic, only in the replay, over all processors."""
+    sums = {}
+    for answer in answers:
+        for topic in answer["topics"]:
+            counts = [topic[name] for name in ("same", "other", "only_on_topic", "only_in_replay")]
+            sums[topic["topic"]] = [a + b for a, b in zip(sums.get(topic["topic"], [0] * 4), counts)]
+    return sums
+
+
+def delete_before(world, topic, offset):
+    """What compaction would leave of a table's topic."""
+    tool, file = world.cluster.kafka_tool, world.cluster.directory / "delete.json"
+    tool("kafka.admin.ConfigCommand", "--alter", "--entity-type", "topics", "--entity-name", topic, "--add-config", "cleanup.policy=[compact,delete]")
+    file.write_text(json.dumps({"version": 1, "partitions": [{"topic": topic, "partition": 0, "offset": offset}]}))
+    tool("org.apache.kafka.tools.DeleteRecordsCommand", "--offset-json-file", file)
+
+
+def replaying(world):
+    first = consume(world.cluster, "master.code-mappings")[0]["offset"]
+    with test("master.log has every version of every table, in order, with its offset"):
+        for table in ("code-mappings", "tax-codes", "source-permissions"):
+            logged = [record for record in consume(world.cluster, "master.log") if record["key"].startswith(table + "|")]
+            there = consume(world.cluster, f"master.{table}")
+            assert [(record["key"], int(record["headers"]["kontor-offset"]), record["value"]) for record in logged] == [(f"{table}|{r['key']}", r["offset"], r["value"]) for r in there]
+        assert {float(record["value"]["rate"]) for record in consume(world.cluster, "master.log") if record["key"].startswith("tax-codes")} == {19, 10}
+    with test("replay --dry-run: the same bytes, over decisions, retries, dead letters and master data that changed meanwhile"):
+        sums = compared(world.json("replay", "--dry-run"))
+        for topic in ("acknowledgments", "posting.commands.tryton", "payables", "commitments", "exceptions.held", "exceptions.parked", "exceptions.rejected", "document.steps", "dlq.invoice.events"):
+            assert sums[topic] == [len([r for r in consume_raw(world, topic)]), 0, 0, 0], (topic, sums)
+        assert sums["audit"][0] == len([r for r in consume(world.cluster, "audit") if r["value"]["processor"] in ("invoice", "procurement")]) and sums["audit"][1:] == [0, 0, 0]
+        assert "same bytes" in world.run("replay", "--dry-run").stdout
+    with test("replay of a time range, of one processor"):
+        answers = world.json("replay", "--processor", "invoice", "--from", "2026-03-02T10:10:00Z", "--to", "2026-03-02T10:13:00Z", "--dry-run")
+        assert [(answer["processor"], answer["events"]) for answer in answers] == [("invoice", 3)]
+        assert compared(answers)["exceptions.rejected"] == [1, 0, 0, 0]    # I3; of I4, which came a minute later, nothing
+    mapping = {**master()["code-mappings"][0], "target": "179000"}
+    world.load({"code-mappings": [mapping]})
+    now = consume(world.cluster, "master.code-mappings")[-1]["offset"]
+    receipts = [record["value"] for record in consume(world.cluster, "posting.commands.tryton") if record["value"]["step"] == "goods_receipt"]
+    with test("--tables now: each difference names the master record that has been superseded"):
+        result = world.run("replay", "--processor", "procurement", "--tables", "now", "--dry-run", "--format", "json", status=1)
+        answer = json.loads(result.stdout)[0]
+        assert answer["difference_count"] == 2 and {d["document"] for d in answer["differences"]} == {"R1", "R2"}, answer["differences"]
+        for difference in answer["differences"]:
+            assert difference["superseded"] == f"code-mappings purchase-account|*|1990-01-01 at offset {first}, superseded by offset {now}", difference
+            assert difference["difference"] == "other bytes" and ["400000", "179000"] in difference["fields"].values()
+        assert "2 records differ, 0 of them" in result.stderr
+    with test("the table's topic is compacted: master.log still has what was used, the bytes are the same"):
+        delete_before(world, "master.code-mappings", now)
+        assert [record["offset"] for record in consume(world.cluster, "master.code-mappings")] == [now]
+        assert compared(world.json("replay", "--dry-run"))["posting.commands.tryton"][1:] == [0, 0, 0]
+    with test("--to-prefix: the same bytes in topics of their own, which must be empty"):
+        rows = {row["topic"]: row["records"] for row in world.json("replay", "--processor", "procurement", "--to-prefix", "rebuild.")}
+        assert rows["rebuild.posting.commands.tryton"] == 2 and rows["rebuild.commitments"] == len(consume(world.cluster, "commitments"))
+        def plain(topic):
+            return sorted((r["key"], r["value"]) for r in (json.loads(text) for text in world.cluster.kontor("consume", topic, "--raw").stdout.splitlines()))
+        assert plain("rebuild.commitments") == plain("commitments")
+        assert [value for value in plain("rebuild.posting.commands.tryton") if value not in plain("posting.commands.tryton")] == []
+        assert "not empty" in world.run("replay", "--processor", "procurement", "--to-prefix", "rebuild.", status=1).stderr
+    with test("what was used is gone from the log as well: the difference names it all the same"):
+        delete_before(world, "master.log", consume(world.cluster, "master.log")[-1]["offset"])
+        result = world.run("replay", "--processor", "procurement", "--dry-run", "--format", "json", status=1)
+        differences = [d for d in json.loads(result.stdout)[0]["differences"] if d["topic"] == "posting.commands.tryton"]
+        assert {d["superseded"] for d in differences} == {f"code-mappings purchase-account|*|1990-01-01: what was at offset {first} is gone, superseded by offset {now}"}, differences
+        assert len(receipts) == 2
+    with test("replay asked wrongly: exit status 2 and what to do"):
+        for arguments, part in ((("--from", "2026-01-01"), "--dry-run"), (("--dry-run", "--to-prefix", "x."), "--to-prefix"), (("--dry-run", "--processor", "invoce"), "invoice"),
+                                (("--to-prefix", ""), "empty"), (("--dry-run", "--tables", "later"), "then")):
+            assert part in world.run("replay", *arguments, status=2).stderr, arguments
+
+
 def main():
     binaries = Path(os.environ.get("BINARIES", BIN))
     os.environ["KONTOR_TABLES_SOURCE"] = "MDM"
     with Cluster(REPOSITORY / "build" / "tests" / "exceptions", binaries=binaries) as cluster:
         world = World(cluster)
         prepare(world)
-        for part in (listing, deciding, correcting, dead_letters):
+        for part in (listing, deciding, correcting, dead_letters, replaying):
             try:
                 part(world)
             except Exception as error:     # what a part prepares for its tests
