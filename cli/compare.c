@@ -172,11 +172,25 @@ bool compare_began(void *context, const struct history *history, int32_t partiti
     return topics_read(compare, take_there, error);
 }
 
+/* Nobody is told of kontor's own records. */
+static bool is_internal(const struct compare *compare, struct slice origin) {
+    for (int i = 0; i < INPUTS_MAXIMUM && compare->processor->inputs[i].topic; i++) {
+        const size_t length = strlen(compare->processor->inputs[i].topic);
+        if (origin.length > length && origin.data[length] == '/' && memcmp(origin.data, compare->processor->inputs[i].topic, length) == 0) return compare->processor->inputs[i].internal;
+    }
+    return false;
+}
+
 bool compare_event(void *context, struct slice origin, int64_t event_time_ms, struct error *error) {
     struct compare *compare = context;
     uint32_t number;
     if (event_time_ms < compare->from_ms || event_time_ms >= compare->to_ms) return true;
     compare->events++;
+    /* What the processor has not come to yet cannot be compared. */
+    if (compare->history && history_decided_ms(compare->history, origin) == INT64_MIN && !is_internal(compare, origin)) {
+        compare->undecided++;
+        return true;
+    }
     return intern_add(&compare->origins, origin, &number, NULL) || error_set(error, "out of memory");
 }
 
@@ -366,7 +380,7 @@ json_t *compare_json(const struct compare *compare, size_t limit) {
                                                      difference->paired ? "other bytes" : difference->there.data ? "only on the topic" : "only in the replay", "fields",
                                                      fields_json(compare, difference), "superseded", slice_json(compare->superseded[i])));
     }
-    return json_pack("{s:s, s:I, s:o, s:I, s:o}", "processor", compare->processor->name, "events", (json_int_t)compare->events, "topics", topics, "difference_count", (json_int_t)compare->count,
+    return json_pack("{s:s, s:I, s:I, s:o, s:I, s:o}", "processor", compare->processor->name, "events", (json_int_t)compare->events, "undecided", (json_int_t)compare->undecided, "topics", topics, "difference_count", (json_int_t)compare->count,
                      "differences", differences);
 }
 

@@ -25,7 +25,7 @@ MUST_CHECK bool compare_ended(void *context, struct error *error);
 /* Whether the output is of an event of the range; for outputs that go elsewhere. */
 MUST_CHECK bool compare_in_range(struct compare *compare, const struct engine_output *output, int64_t event_time_ms, bool *in_range, struct error *error);
 
-/* {"processor", "events", "topics": [{"topic", "same", "other", "only_on_topic", "only_in_replay"}], "differences": [{"topic", "event", "document", "difference", "fields",
+/* {"processor", "events", "undecided": of them, "topics": [{"topic", "same", "other", "only_on_topic", "only_in_replay"}], "differences": [{"topic", "event", "document", "difference", "fields",
  * "superseded"}]}; of the differences `limit` at most. The caller's; NULL: memory is out. */
 json_t *compare_json(const struct compare *compare, size_t limit);
 size_t compare_differences(const struct compare *compare), compare_unexplained(const struct compare *compare);

@@ -32,7 +32,7 @@ struct compare {
     struct values *values;
     struct arena arena, kept;
     struct intern origins;                  /* of the range */
-    uint64_t events;
+    uint64_t events, undecided;             /* undecided: of those, what the processor has not come to yet */
     struct { uint64_t hash; uint32_t count; } *slots;   /* what the topics hold; count 0 and hash 0: empty */
     size_t slot_count, used;
     struct difference *differences;

@@ -49,7 +49,7 @@ static bool folder_choose(struct dlq_index *index, const struct connection *conn
     if (length >= (int)sizeof index->folder) ok = error_set(error, "the folder's name is too long");
     if (cluster) rd_kafka_mem_free(client, cluster);
     rd_kafka_destroy(client);
-    return ok && folders_make(index->folder, error);
+    return ok;
 }
 
 static bool open_file(const struct dlq_index *index, const char *name, int *file, struct error *error) {
@@ -150,7 +150,11 @@ bool dlq_index_reset(struct dlq_index *index, struct error *error) {
 
 bool dlq_index_open(struct dlq_index *index, const struct connection *connection, const char *folder, struct error *error) {
     *index = (struct dlq_index){.lock = -1, .entries_file = -1, .strings_file = -1};
-    if (!folder_choose(index, connection, folder, error) || !open_file(index, "lock", &index->lock, error)) return false;
+    return folder_choose(index, connection, folder, error) && dlq_index_open_folder(index, error);
+}
+
+bool dlq_index_open_folder(struct dlq_index *index, struct error *error) {
+    if (!folders_make(index->folder, error) || !open_file(index, "lock", &index->lock, error)) return false;
     while (flock(index->lock, LOCK_EX))
         if (errno != EINTR) return error_set(error, "%s cannot be locked: %s", index->folder, strerror(errno));
     if (!open_file(index, "entries", &index->entries_file, error) || !open_file(index, "strings", &index->strings_file, error)) return false;

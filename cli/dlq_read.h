@@ -6,6 +6,8 @@
 #include "cli/topic_list.h"
 
 /* Of dlq_index.c: */
+/* Opens index->folder. */
+MUST_CHECK bool dlq_index_open_folder(struct dlq_index *index, struct error *error);
 struct index_place *dlq_index_place(struct dlq_index *index, const char *topic, int32_t partition);
 MUST_CHECK bool dlq_index_write_state(struct dlq_index *index, struct error *error);
 MUST_CHECK bool dlq_index_map(struct dlq_index *index, struct error *error);
@@ -22,6 +24,4 @@ int64_t header_number(const struct kafka_record *record, const char *name, int64
 /* How often in a row the record has ended here for the reason that it lies here for, this time included and the first time not. */
 int64_t dead_repeats(const struct kafka_record *record);
 
-/* Places of dead letters that the topic audit has as replayed, by name. */
-struct intern;
 #endif

@@ -87,10 +87,22 @@ static bool print_differences(const json_t *answers, struct error *error) {
     return ok;
 }
 
+static void tell_undecided(const json_t *answers) {
+    size_t i;
+    json_t *answer;
+    char count[AMOUNT_TEXT_SIZE];
+    json_array_foreach(answers, i, answer) {
+        const json_int_t undecided = json_integer_value(json_object_get(answer, "undecided"));
+        if (undecided) fprintf(stderr, "kontor: kontor-%s has not decided %s events of the range yet: they are not compared\n", show_text(answer, "processor"), count_text(undecided, count));
+    }
+}
+
 static bool print_comparison(const struct replaying *replaying, struct error *error) {
     if (replaying->invocation->format == FORMAT_JSON) {
         if (json_dumpf(replaying->answers, stdout, JSON_INDENT(2)) || putchar('\n') == EOF) return error_set(error, "out of memory");
     } else if (!print_topics(replaying->answers, error) || !print_differences(replaying->answers, error)) return false;
+    fflush(stdout);
+    tell_undecided(replaying->answers);
     if (!replaying->differences) return true;
     return error_set(error, "%zu records differ, %zu of them for no superseded master record that could be found: events that came in another order, state that was there then, or "
                             "another version of the processor", replaying->differences, replaying->unexplained);
