@@ -200,7 +200,7 @@ static bool print(const struct correcting *correcting, bool dry, struct error *e
     }
     bool ok = table_print(table, FORMAT_TABLE, stdout) || error_set(error, "out of memory");
     table_free(table);
-    if (ok && dry) printf("\n%s would become event %s: " SLICE_FORMAT "%s" SLICE_FORMAT ", %zu journals%s" SLICE_FORMAT "\n", id, correcting->event_id,
+    if (ok && dry) printf("\n%s would become event %s: " SLICE_FORMAT "%s" SLICE_FORMAT ", journals: %zu%s" SLICE_FORMAT "\n", id, correcting->event_id,
                           SLICE_ARGUMENT(correcting->tried.outcome), correcting->tried.outcome.length ? "" : "undecided: ",
                           (int)(correcting->tried.outcome.length ? 0 : correcting->tried.why.length), correcting->tried.why.data ? correcting->tried.why.data : "",
                           correcting->tried.journals, correcting->tried.reasons.length ? "; " : "", SLICE_ARGUMENT(correcting->tried.reasons));

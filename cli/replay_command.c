@@ -104,6 +104,7 @@ static bool print_comparison(const struct replaying *replaying, struct error *er
     fflush(stdout);
     tell_undecided(replaying->answers);
     if (!replaying->differences) return true;
+    if (!replaying->unexplained) return error_set(error, "%zu records differ, each for a master record that has been superseded", replaying->differences);
     return error_set(error, "%zu records differ, %zu of them for no superseded master record that could be found: events that came in another order, state that was there then, or "
                             "another version of the processor", replaying->differences, replaying->unexplained);
 }

@@ -86,9 +86,15 @@ static bool take_output(void *context, const struct engine_output *output, struc
     uint32_t id;
     struct slice payload;
     if (trial->at && strncmp(output->topic, "dlq.", 4) == 0) {
+        struct slice code = {0}, said = {0};
+        char text[REASONS_SIZE] = "";
+        for (size_t i = 0; i < output->header_count; i++) {
+            if (strcmp(output->headers[i].name, "kontor-reason") == 0) code = output->headers[i].value;
+            if (strcmp(output->headers[i].name, "kontor-text") == 0) said = output->headers[i].value;
+        }
+        reasons_add(text, code, (struct slice){0}, said);
         trial->at->outcome = SLICE("poison");
-        for (size_t i = 0; i < output->header_count; i++)
-            if (strcmp(output->headers[i].name, "kontor-reason") == 0 || strcmp(output->headers[i].name, "kontor-text") == 0) trial->at->reasons = keep(trial, output->headers[i].value);
+        trial->at->reasons = keep(trial, slice_of(text));
     }
     if (!acknowledged && !audited && strncmp(output->topic, "exceptions.", 11) != 0) return true;
     arena_reset(&trial->values);
