@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/ledger/decimal.h"
 #include "common/platform/nearest.h"
 
 const struct option common_options[] = {
@@ -72,6 +73,10 @@ static bool take_value(struct option_value *value, const struct option *option, 
             return error_set(error, "--%s %s: expected a whole number from 0", option->name, text);
     } else if (option->kind == OPTION_TIME && !time_parse(text, &value->number)) {
         return error_set(error, "--%s %s: expected a time such as 2018-01-31, 2018-01-31T10:00:00Z or milliseconds since 1970", option->name, text);
+    } else if (option->kind == OPTION_AGE && !age_parse(text, &value->number)) {
+        return error_set(error, "--%s %s: expected an age such as 90s, 30m, 12h, 3d or 2w", option->name, text);
+    } else if (option->kind == OPTION_AMOUNT && decimal_parse(slice_of(text), 4, &value->number) != DECIMAL_READ) {
+        return error_set(error, "--%s %s: expected an amount such as 1234.50, with at most four digits behind the point", option->name, text);
     }
     return true;
 }

@@ -12,13 +12,15 @@
 #include "common/platform/error.h"
 
 enum exit_status { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
-enum { OPTIONS_MAXIMUM = 16, WORDS_MAXIMUM = 1024 };
+enum { OPTIONS_MAXIMUM = 40, WORDS_MAXIMUM = 1024 };
 
 enum option_kind {
     OPTION_FLAG,        /* stands alone */
     OPTION_TEXT,        /* any text */
     OPTION_NUMBER,      /* a whole number, not negative */
-    OPTION_TIME         /* 2018-01-31, 2018-01-31T10:00:00Z or milliseconds since 1970 */
+    OPTION_TIME,        /* 2018-01-31, 2018-01-31T10:00:00Z or milliseconds since 1970 */
+    OPTION_AGE,         /* 90s, 30m, 12h, 3d or 2w: a number of milliseconds */
+    OPTION_AMOUNT       /* 1234.50: a number of ten thousandths */
 };
 
 struct option {
@@ -86,6 +88,10 @@ MUST_CHECK bool time_parse(const char *text, int64_t *time_ms);
 /* 2018-01-31T10:00:00.123Z into at least 32 characters, and 2018-01-31 10:00:00 for people. */
 enum { TIME_TEXT_SIZE = 32 };
 const char *time_text(int64_t time_ms, char text[TIME_TEXT_SIZE]);
+/* 90s, 30m, 12h, 3d or 2w. */
+MUST_CHECK bool age_parse(const char *text, int64_t *age_ms);
+/* The same for people, in the largest unit that it has two of: 47h, 3d. */
+const char *age_text(int64_t age_ms, char text[TIME_TEXT_SIZE]);
 /* 2018-01-31 from days since 1970. */
 const char *date_text(int32_t days, char text[TIME_TEXT_SIZE]);
 #endif

@@ -48,7 +48,14 @@ static uint32_t find_slot(const struct intern *intern, struct slice text, uint64
 }
 
 bool intern_has(const struct intern *intern, struct slice text) {
-    return intern->count && intern->slots[find_slot(intern, text, hash_slice(text))];
+    uint32_t number;
+    return intern_find(intern, text, &number);
+}
+
+bool intern_find(const struct intern *intern, struct slice text, uint32_t *number) {
+    uint32_t slot = intern->count ? intern->slots[find_slot(intern, text, hash_slice(text))] : 0;
+    *number = slot - 1;
+    return slot > 0;
 }
 
 bool intern_add(struct intern *intern, struct slice text, uint32_t *number, bool *added) {

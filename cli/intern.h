@@ -23,5 +23,7 @@ void intern_free(struct intern *intern);
 MUST_CHECK bool intern_add(struct intern *intern, struct slice text, uint32_t *number, bool *added);
 /* Whether the text has a number. */
 bool intern_has(const struct intern *intern, struct slice text);
+/* The same, and which. */
+bool intern_find(const struct intern *intern, struct slice text, uint32_t *number);
 static inline struct slice intern_text(const struct intern *intern, uint32_t number) { return intern->texts[number].text; }
 #endif

@@ -10,15 +10,9 @@
 #include "cli/replay.h"
 #include "cli/table.h"
 #include "common/codec/wire.h"
-#include "processors.h"
 #include "schemas/posting_command.h"
 
 enum { VALUE_MEMORY = 64 << 20, KEY_SIZE = 1024, SETS_MAXIMUM = 64 };
-
-#define DECLARE(name) extern const struct processor name##_processor;
-KONTOR_PROCESSORS(DECLARE)
-#define REFER(name) &name##_processor,
-static const struct processor *const processors[] = {KONTOR_PROCESSORS(REFER)};
 
 /* An account's sums of one of the two replays, in its entity's functional currency. */
 struct sums { sum_e4 debit, credit; };
@@ -115,13 +109,13 @@ static bool has_rules(const struct processor *processor) {
 }
 
 static bool replay_both(struct trying *trying, struct error *error) {
-    for (size_t i = 0; i < sizeof processors / sizeof *processors; i++)
+    for (size_t i = 0; i < known_processor_count; i++)
         for (trying->version = AS_IS; trying->version < VERSIONS; trying->version++) {
             struct engine_counts counts;
-            if (!has_rules(processors[i])) continue;
-            const struct replay_options options = {.connection = &trying->connection, .processor = processors[i], .instead = trying->sets,
+            if (!has_rules(known_processors[i])) continue;
+            const struct replay_options options = {.connection = &trying->connection, .processor = known_processors[i], .instead = trying->sets,
                                                    .instead_count = trying->version == AS_NEW ? trying->set_count : 0, .output = take_output, .context = trying};
-            if (!replay_run(&options, &counts, error)) return error_prefix(error, "%s", processors[i]->name);
+            if (!replay_run(&options, &counts, error)) return error_prefix(error, "%s", known_processors[i]->name);
             for (int k = 0; k < OUTCOME_COUNT; k++) trying->outcomes[trying->version][k] += counts.outcomes[k];
         }
     return true;

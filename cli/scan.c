@@ -87,7 +87,9 @@ static bool set_ranges(struct run *run, struct error *error) {
     for (size_t i = 0; ok && i < run->part_count; i++) {
         struct part *part = &run->parts[i];
         if (run->scan->partition_range) run->scan->partition_range(run->scan->context, part->topic_index, part->partition, part->begin, part->end);
-        if (run->scan->from_offset > part->begin) part->begin = run->scan->from_offset;
+        int64_t wanted = run->scan->from_offset;
+        if (run->scan->resume) wanted = run->scan->resume(run->scan->context, part->topic_index, part->partition, part->begin, part->end);
+        if (wanted > part->begin) part->begin = wanted;
     }
     for (int i = 0; ok && from && i < from->cnt; i++) {
         struct part *part = find_part(run, from->elems[i].topic, from->elems[i].partition);

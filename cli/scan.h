@@ -35,6 +35,8 @@ struct scan {
     enum scan_step (*visit)(void *context, const struct kafka_record *record, struct error *error);
     /* Optional: told where each partition begins and ends before the first visit. */
     void (*partition_range)(void *context, size_t topic_index, int32_t partition, int64_t begin, int64_t end);
+    /* Optional: where to begin in a partition, given where it begins and ends; what lies before its beginning is its beginning. */
+    int64_t (*resume)(void *context, size_t topic_index, int32_t partition, int64_t begin, int64_t end);
     void *context;
 };
 

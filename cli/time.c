@@ -65,3 +65,26 @@ const char *date_text(int32_t days, char text[TIME_TEXT_SIZE]) {
     if (!gmtime_r(&seconds, &day) || !strftime(text, TIME_TEXT_SIZE, "%Y-%m-%d", &day)) return strcpy(text, "?");
     return text;
 }
+
+static const struct { char letter; int64_t ms; } units[] = {{'w', 7 * 86400000LL}, {'d', 86400000}, {'h', 3600000}, {'m', 60000}, {'s', 1000}};
+
+bool age_parse(const char *text, int64_t *age_ms) {
+    size_t digits = strspn(text, "0123456789");
+    if (!digits || digits > 9 || !text[digits] || text[digits + 1]) return false;
+    for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+        if (units[i].letter == text[digits]) {
+            *age_ms = strtoll(text, NULL, 10) * units[i].ms;
+            return true;
+        }
+    return false;
+}
+
+const char *age_text(int64_t age_ms, char text[TIME_TEXT_SIZE]) {
+    if (age_ms < 0) age_ms = 0;
+    for (size_t i = 1; i < sizeof units / sizeof *units; i++)
+        if (age_ms >= 2 * units[i].ms || units[i].letter == 's') {
+            snprintf(text, TIME_TEXT_SIZE, "%lld%c", (long long)(age_ms / units[i].ms), units[i].letter);
+            break;
+        }
+    return text;
+}
