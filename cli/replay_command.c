@@ -191,7 +191,7 @@ static enum exit_status replay_run_command(const struct invocation *invocation) 
     replaying.answers = json_array();
     bool ok = replaying.answers && connection_open(&replaying.connection, invocation, &error);
     for (size_t i = 0; ok && i < known_processor_count; i++) {
-        if (wanted && strcmp(wanted, known_processors[i]->name) != 0) continue;
+        if (wanted ? strcmp(wanted, known_processors[i]->name) != 0 : !processor_posts(known_processors[i])) continue;
         ok = dry ? compare_one(&replaying, known_processors[i], &error) : divert_one(&replaying, known_processors[i], &error);
         if (!ok) error_prefix(&error, "%s", known_processors[i]->name);
     }
@@ -204,7 +204,7 @@ static enum exit_status replay_run_command(const struct invocation *invocation) 
 static const struct option options[] = {
     {"from", OPTION_TIME, "TIME", "events of this time or later; without it all"},
     {"to", OPTION_TIME, "TIME", "events before this time"},
-    {"processor", OPTION_TEXT, "NAME", "of this processor alone, for example invoice"},
+    {"processor", OPTION_TEXT, "NAME", "of this processor alone, for example invoice; without it of all that post by rules what sources send"},
     {"dry-run", OPTION_FLAG, NULL, "compare with what the topics hold, byte for byte; nothing is written"},
     {"to-prefix", OPTION_TEXT, "PREFIX", "write the outputs to topics PREFIX<topic>, which are made and must be empty"},
     {"tables", OPTION_TEXT, "WHEN", "then: master data as they were when each event was decided; now: as they are; then"},

@@ -101,18 +101,11 @@ static bool rules_read(struct trying *trying, const char *path, struct error *er
 
 /* ---- both replays ---- */
 
-/* What has no rules makes the same of any: kontor-settler sums up journals that are counted where they were made. */
-static bool has_rules(const struct processor *processor) {
-    for (size_t i = 0; processor->tables[i] != END_OF_TABLES; i++)
-        if (processor->tables[i] == MASTER_POSTING_RULES) return true;
-    return false;
-}
-
 static bool replay_both(struct trying *trying, struct error *error) {
     for (size_t i = 0; i < known_processor_count; i++)
         for (trying->version = AS_IS; trying->version < VERSIONS; trying->version++) {
             struct engine_counts counts;
-            if (!has_rules(known_processors[i])) continue;
+            if (!processor_posts(known_processors[i])) continue;    /* no rule changes what it does */
             const struct replay_options options = {.connection = &trying->connection, .processor = known_processors[i], .instead = trying->sets,
                                                    .instead_count = trying->version == AS_NEW ? trying->set_count : 0, .output = take_output, .context = trying};
             if (!replay_run(&options, &counts, error)) return error_prefix(error, "%s", known_processors[i]->name);

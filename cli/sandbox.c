@@ -49,9 +49,24 @@ static bool folder_make(struct sandbox *sandbox, struct error *error) {
     return false;
 }
 
+bool processor_posts(const struct processor *processor) {
+    for (size_t i = 0; processor->tables[i] != END_OF_TABLES; i++)
+        if (processor->tables[i] == MASTER_POSTING_RULES) return true;
+    return false;
+}
+
+/* What stands before the ERP's name in the topics of its output per ERP; the reviewer's is one per processor. "": it has none. */
+static void prefix_per_erp(const struct processor *processor, char *prefix, size_t size) {
+    *prefix = 0;
+    for (int i = 0; i < OUTPUTS_MAXIMUM && processor->outputs[i].topic; i++)
+        if (processor->outputs[i].per_erp) snprintf(prefix, size, "%s.", processor->outputs[i].topic);
+}
+
 /* The ERPs that have a topic, and how many partitions the first input has. */
 static bool cluster_look(struct sandbox *sandbox, struct error *error) {
-    static const char prefix[] = "posting.commands.";
+    char prefix[256];
+    prefix_per_erp(sandbox->processor, prefix, sizeof prefix);
+    const size_t length = strlen(prefix);
     struct client_events events = {.role = "client"};
     rd_kafka_t *client = NULL;
     const struct rd_kafka_metadata *metadata = NULL;
@@ -65,7 +80,7 @@ static bool cluster_look(struct sandbox *sandbox, struct error *error) {
     for (int i = 0; ok && i < metadata->topic_cnt; i++) {
         const char *name = metadata->topics[i].topic;
         size_t used = strlen(sandbox->erps);
-        if (strncmp(name, prefix, sizeof prefix - 1) == 0) snprintf(sandbox->erps + used, sizeof sandbox->erps - used, "%s%s", used ? "," : "", name + sizeof prefix - 1);
+        if (length && strncmp(name, prefix, length) == 0) snprintf(sandbox->erps + used, sizeof sandbox->erps - used, "%s%s", used ? "," : "", name + length);
     }
     if (metadata) rd_kafka_metadata_destroy(metadata);
     if (client) rd_kafka_destroy(client);

@@ -63,4 +63,6 @@ MUST_CHECK bool sandbox_commit(struct sandbox *sandbox, struct error *error);
 extern const struct processor *const known_processors[];
 extern const size_t known_processor_count;
 const struct processor *processor_named(struct slice name);
+/* Whether it posts by rules; the others sum up, decide or tell of what these do. */
+bool processor_posts(const struct processor *processor);
 #endif
