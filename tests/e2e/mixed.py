@@ -12,7 +12,8 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from small import FROM, RULE_LINES, event, line, master, write_master  # noqa: E402
+from people import FLOWS, permission, record, rules  # noqa: E402
+from small import event, line, master, write_master  # noqa: E402
 from world import REPOSITORY, await_caught_up, consume, prepare  # noqa: E402
 from cluster import Cluster, finish, seed, spawn, test, wait_until  # noqa: E402
 from asking import MDM, send  # noqa: E402
@@ -24,23 +25,11 @@ PIECES = 8 if SHORT else 25     # in which events and decisions are sent: after 
 ONE, TWO, REFUSED, CORRECTED, WAITING, REJECTED, DEAD = range(7)    # what becomes of a document, by its number
 SUPPLIERS, LATE = 40, 20        # known; those that arrive late, a master record each
 PROCESSORS = ("invoice", "reviewer", "acknowledger")
-FLOWS = ("procurement", "invoice", "payment", "expense", "journal", "settlement", "review")
-
-
-def record(**fields):
-    return {"valid_from": FROM, "status": "active", "source": "MDM", **fields}
-
-
-def permission(source, topic):
-    return record(source_system=source, topic=topic, entities=["*"])
 
 
 def company():
-    rules = {**RULE_LINES, "invoice_without_order": [("debit", "line", "net"), ("debit", "154000", "tax_deductible"), ("debit", "line", "tax_not_deductible"),
-                                                      ("credit", "160000", "gross")]}
     return master(
-        posting_rules=[record(rule_set="std", rules=[{"rule": step, "step": step, "lines": [{"side": side, "account": account, "amount": amount} for side, account, amount in lines]}
-                                                     for step, lines in rules.items()])],
+        posting_rules=[record(rule_set="std", rules=rules())],
         suppliers=[record(supplier=f"S{number}") for number in range(SUPPLIERS)],
         source_permissions=[permission("ERP1", "invoice.events"), permission("ERP1", "procurement.events"), permission("console", "review.decisions")],
         tolerances=[record(entity="ACME", price_percent="2", price_amount="1", wait_days=2000)],     # a corrected event is of today: nothing is to wait too long for that

@@ -1,6 +1,8 @@
 """A small company for tests that need few records: entity ACME in EUR, suppliers S1 and S2, one order at a time."""
 
 import base64
+import calendar
+import datetime
 import itertools
 import json
 
@@ -17,13 +19,14 @@ def master(**changes):
     """Records by table; changes: table=list replaces a table's."""
     def record(**fields):
         return {"valid_from": FROM, "status": "active", "source": "MDM", **fields}
-    months = [("01", 31), ("02", 28), ("03", 31), ("04", 30), ("05", 31), ("06", 30), ("07", 31), ("08", 31), ("09", 30), ("10", 31), ("11", 30), ("12", 31)]
+    years = sorted({2026, datetime.date.today().year, datetime.date.today().year + 1})      # a corrected event is of the day on which it was corrected
+    months = [(f"{year}-{month:02}", calendar.monthrange(year, month)[1]) for year in years for month in range(1, 13)]
     tables = {
         "legal-entities": [record(entity="ACME", functional_currency="EUR", time_zone="Europe/Amsterdam", rule_set="std", chart="std", rounding_account="399900")],
         "accounts": [record(chart="std", account=number, type="expense") for number in ("400000", "191100", "154000", "399000", "160000", "179000", "399900")],
         "suppliers": [record(supplier=name) for name in ("S1", "S2")],
         "tax-codes": [record(entity="ACME", tax_code="V19", rate="19")],
-        "periods": [record(entity="ACME", ledger="GL", period=f"2026-{month}", valid_from=f"2026-{month}-01", last_day=f"2026-{month}-{days}", status="open") for month, days in months],
+        "periods": [record(entity="ACME", ledger="GL", period=month, valid_from=f"{month}-01", last_day=f"{month}-{days}", status="open") for month, days in months],
         "tolerances": [record(entity="ACME", price_percent="2", price_amount="1")],
         "source-permissions": [record(source_system="ERP1", topic=topic, entities=["*"]) for topic in ("procurement.events", "invoice.events")],
         "erp-routes": [record(entity="ACME", erp="tryton")],
