@@ -94,6 +94,18 @@ def come_up(system, fed):
         assert json.loads(system.compose("run", "--rm", "-T", "kontor", "status", "--format", "json").stdout)["events_in"] == fed
 
 
+def empty(system):
+    """Without the profile `sample`: what deploy/local/up gives."""
+    with test("compose up without the sample: an empty system, all healthy, also what lacks nothing but master data"):
+        system.compose("up", "-d", "--no-build", "--wait", *processors(), profiles=())
+        assert all(system.health(container) == "healthy" for container in containers(system))
+        assert engine("inspect", system.container("sample"), check=False).returncode != 0
+        assert system.status()["events_in"] == 0
+        status, reasons = system.http(system.container("acknowledger"), "/readyz")
+        assert status == 503 and all(line.startswith("master data: ") for line in reasons.splitlines()), reasons
+    system.compose("down", "-v")
+
+
 def seen_by_prometheus(system):
     query = urllib.parse.urlencode({"query": "count by (processor) (kontor_tasks_owned)"})
     result = json.loads(http_get(f"http://127.0.0.1:{system.prometheus}/api/v1/query?{query}")[1])["data"]["result"]
@@ -247,6 +259,7 @@ def main():
     system.compose("down", "-v", check=False)
     try:
         build(system)
+        empty(system)
         fed, later = parts(sample_of_image())
         come_up(system, fed)
         hardened(system)

@@ -40,8 +40,9 @@ class System:
         self.environment = {"LOCAL_BROKER_PORT": str(self.broker), "LOCAL_REGISTRY_PORT": str(self.registry), "LOCAL_PROMETHEUS_PORT": str(self.prometheus),
                             "LOCAL_SAMPLE_EVENTS": str(events), "LOCAL_PARTITIONS": str(partitions)}
 
-    def compose(self, *words, check=True, deadline_s=900):
-        return run([*COMPOSE, "--profile", "sample", "--profile", "tools", *words], self.environment, check, deadline_s)
+    def compose(self, *words, check=True, deadline_s=900, profiles=("sample", "tools")):
+        chosen = [word for profile in profiles for word in ("--profile", profile)]
+        return run([*COMPOSE, *chosen, *words], self.environment, check, deadline_s)
 
     def up(self, *words):
         """Everything but Grafana and the tools. Returns the seconds that it took."""
