@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/platform/clock.h"
+#include "common/runtime/health.h"
 
 enum { REASONS_MS = 100, GAUGES_MS = 1000 };
 
@@ -93,7 +94,7 @@ static void refresh_reasons(struct report *report, bool producer_is_ready, const
     if (*paused) add_line(report, "paused: ", paused);
     if (!consumer_is_assigned(o->consumer)) add_line(report, "group: ", consumer_reason(o->consumer));
     if (!follow_is_caught_up(o->follow)) add_line(report, "tables are being loaded. ", follow_reason(o->follow));
-    if (o->need->text[0]) add_line(report, "master data: ", o->need->text);
+    if (o->need->text[0]) add_line(report, HEALTH_MASTER_DATA, o->need->text);
     const char *why = producer_reason(o->producer);
     if (!producer_is_ready) add_line(report, "producer: ", *why ? why : "going back to the committed offsets");
     tasks_explain(o->tasks, &report->lines);

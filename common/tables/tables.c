@@ -44,7 +44,7 @@ static bool place_table(struct table_place *place, const struct table *table, co
         !find_field(table, "source", CODEC_STRING, &place->source, error))
         return false;
     if (!sources || sources[strspn(sources, ", ")] == '\0')
-        return error_set(error, "table %s has no authoritative source: name at least one in its configuration", table->name);
+        return error_set(error, "table %s has no authoritative source: name one in tables.source or tables.%s.source", table->name, table->name);
     if ((size_t)snprintf(place->sources, sizeof place->sources, "%s", sources) >= sizeof place->sources)
         return error_set(error, "table %s: its list of sources is longer than %d bytes", table->name, TABLE_SOURCES_SIZE - 1);
     place->plan = codec_plan_own(table->type, error);
