@@ -201,7 +201,7 @@ static void flow(struct run *run, const struct statement *statement) {
         struct given given = {.statement = statement, .family = family_answering(stored->topic), .topic = stored->topic, .id = "", .document = "",
                               .partition = stored->partition, .offset = stored->offset, .time_ms = stored->timestamp_ms ? stored->timestamp_ms : now_ms, .received_ms = now_ms, .key = stored->key, .value = stored->value};
         struct given *kept = given.family >= 0 && run->instances[given.family].processor ? flowed_keep(run, &given) : NULL;
-        for (int i = 0; i < FAMILY_COUNT; i++) give(run, &run->instances[i], &given);
+        for (int i = 0; i < family_count; i++) give(run, &run->instances[i], &given);
         if (kept) batch_name(run, kept);
         if (given.untaken) run_fail(run, statement, "a record that a processor sent taken by those that read it", "it waits");
     }
@@ -219,7 +219,7 @@ void batch_give(struct run *run, struct given *given) {
     }
     given->untaken = false;
     if (run->surroundings.now_ms < given->received_ms) run->surroundings.now_ms = given->received_ms;
-    for (int i = 0; i < FAMILY_COUNT; i++) give(run, &run->instances[i], given);
+    for (int i = 0; i < family_count; i++) give(run, &run->instances[i], given);
     flow(run, given->statement);
 }
 
@@ -259,7 +259,7 @@ void batch_tick(struct run *run, const struct statement *statement, int64_t time
 int batch_quiet(struct run *run, const struct statement *statement, int64_t now_ms) {
     int ticks = 0;
     batch_flush(run, statement);   /* what is sent can be read when it is committed */
-    for (int i = 0; i < FAMILY_COUNT; i++)
+    for (int i = 0; i < family_count; i++)
         for (int32_t p = 0; p < PARTITIONS; p++) {
             struct instance *instance = &run->instances[i];
             struct error error = {{0}};
@@ -278,10 +278,10 @@ int batch_quiet(struct run *run, const struct statement *statement, int64_t now_
 }
 
 void batch_follow_tables(struct run *run, const struct statement *statement) {
-    for (int i = 0; i < FAMILY_COUNT; i++) tables_follow(run, &run->instances[i], statement);
+    for (int i = 0; i < family_count; i++) tables_follow(run, &run->instances[i], statement);
     flow(run, statement);
 }
 
 void batch_flush(struct run *run, const struct statement *statement) {
-    for (int i = 0; i < FAMILY_COUNT; i++) commit(run, &run->instances[i], statement);
+    for (int i = 0; i < family_count; i++) commit(run, &run->instances[i], statement);
 }

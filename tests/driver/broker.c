@@ -22,13 +22,23 @@
 #include "schemas/review_decision.h"
 #include "schemas/settlement_event.h"
 
-const struct codec_type *const broker_schemas[SCHEMA_COUNT] = {&procurement_event_type, &invoice_event_type, &acknowledgment_type, &exception_record_type,
+const struct codec_type *broker_schemas[SCHEMAS_MAXIMUM] = {&procurement_event_type, &invoice_event_type, &acknowledgment_type, &exception_record_type,
                                                               &posting_command_type, &commitment_type, &payable_type, &payment_event_type, &expense_event_type, &journal_event_type,
                                                               &document_step_type, &audit_entry_type, &resolution_type, &review_decision_type, &settlement_event_type,
                                                               &document_state_type, &posting_ack_type};
+uint32_t broker_schema_count = SCHEMAS_OF_TREE;
+
+static void schema_add(const struct codec_type *type) {
+    if (type && !broker_schema_id(type) && broker_schema_count < SCHEMAS_MAXIMUM) broker_schemas[broker_schema_count++] = type;
+}
+
+void broker_schemas_add(const struct processor *processor) {
+    for (size_t i = 0; i < INPUTS_MAXIMUM && processor->inputs[i].topic; i++) schema_add(processor->inputs[i].type);
+    for (size_t i = 0; i < OUTPUTS_MAXIMUM && processor->outputs[i].topic; i++) schema_add(processor->outputs[i].type);
+}
 
 uint32_t broker_schema_id(const struct codec_type *type) {
-    for (uint32_t i = 0; i < SCHEMA_COUNT; i++)
+    for (uint32_t i = 0; i < broker_schema_count; i++)
         if (broker_schemas[i] == type) return i + 1;
     return 0;
 }
@@ -36,14 +46,14 @@ uint32_t broker_schema_id(const struct codec_type *type) {
 bool broker_open(struct broker *broker, struct error *error) {
     *broker = (struct broker){0};
     arena_init(&broker->arena, 1 << 20, (size_t)1 << 32);
-    broker->plans = calloc(SCHEMA_COUNT, sizeof *broker->plans);
-    for (int i = 0; broker->plans && i < SCHEMA_COUNT; i++)
+    broker->plans = calloc(SCHEMAS_MAXIMUM, sizeof *broker->plans);
+    for (uint32_t i = 0; broker->plans && i < broker_schema_count; i++)
         if (!(broker->plans[i] = codec_plan_own(broker_schemas[i], error))) return false;
     return broker->plans || error_set(error, "out of memory");
 }
 
 void broker_close(struct broker *broker) {
-    for (int i = 0; broker->plans && i < SCHEMA_COUNT; i++) codec_plan_free(broker->plans[i]);
+    for (uint32_t i = 0; broker->plans && i < broker_schema_count; i++) codec_plan_free(broker->plans[i]);
     free(broker->plans);
     free(broker->items);
     arena_free(&broker->arena);
@@ -67,7 +77,7 @@ static bool decode(struct broker *broker, struct stored *stored, struct error *e
     if (told || !strncmp(stored->topic, "dlq.", 4) || !strncmp(stored->topic, "kontor.", 7)) return true;
     uint32_t schema_id;
     struct slice payload;
-    if (!codec_wire_read(stored->value.data, stored->value.length, &schema_id, &payload) || !schema_id || schema_id > SCHEMA_COUNT)
+    if (!codec_wire_read(stored->value.data, stored->value.length, &schema_id, &payload) || !schema_id || schema_id > broker_schema_count)
         return error_set(error, "%s: a record without a known schema id", stored->topic);
     const struct codec_type *type = broker_schemas[schema_id - 1];
     void *object = arena_alloc(&broker->arena, type->size);

@@ -27,9 +27,12 @@ struct broker {
     struct codec_plan **plans;          /* of what is decoded, by schema id */
 };
 
-/* Our schemas, known to everybody: the id is the position + 1. */
-enum { SCHEMA_COUNT = 17 };
-extern const struct codec_type *const broker_schemas[SCHEMA_COUNT];
+/* Our schemas, and those of a processor from outside, known to everybody: the id is the position + 1. */
+enum { SCHEMAS_OF_TREE = 17, SCHEMAS_MAXIMUM = SCHEMAS_OF_TREE + INPUTS_MAXIMUM + OUTPUTS_MAXIMUM };
+extern const struct codec_type *broker_schemas[SCHEMAS_MAXIMUM];
+extern uint32_t broker_schema_count;
+/* Makes the schemas of its inputs and outputs known, before the first broker is opened. */
+void broker_schemas_add(const struct processor *processor);
 uint32_t broker_schema_id(const struct codec_type *type);
 
 MUST_CHECK bool broker_open(struct broker *broker, struct error *error);

@@ -46,7 +46,7 @@ static bool family_read(const struct statement *statement, struct given *given, 
         given->topic = families[given->family].events->topic;
         return true;
     }
-    for (int i = 0; i < FAMILY_COUNT; i++)
+    for (int i = 0; i < family_count; i++)
         snprintf(known + strlen(known), sizeof known - strlen(known), "%s%s", i ? ", " : "", families[i].processor->name);
     return error_set(error, "%s of which processor: %s?", statement->words[0], known);
 }

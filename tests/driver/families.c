@@ -1,5 +1,7 @@
 #include "tests/driver/families.h"
 
+#include "tests/driver/records.h"
+
 #define DECLARE(name) extern const struct processor name##_processor;
 KONTOR_PROCESSORS(DECLARE)
 #undef DECLARE
@@ -35,33 +37,52 @@ static const struct family_words followed[] = {
 };
 
 #define FAMILY(name) [FAMILY_##name] = {.processor = &name##_processor},
-struct family families[FAMILY_COUNT] = {KONTOR_PROCESSORS(FAMILY)};
+struct family families[FAMILY_MAXIMUM] = {KONTOR_PROCESSORS(FAMILY)};
 #undef FAMILY
+int family_count = FAMILY_OF_TREE;
+
+static struct family_words outside_words;
+
+static const struct processor_input *events_of(const struct processor *processor) {
+    const struct processor_input *events = NULL;
+    for (size_t i = INPUTS_MAXIMUM; i-- > 0;)
+        if (processor->inputs[i].topic && !processor->inputs[i].follows && !processor->inputs[i].internal) events = &processor->inputs[i];
+    return events ? events : &processor->inputs[0];   /* kontor's own alone */
+}
+
+bool families_add(const struct processor *processor, struct error *error) {
+    if (family_count == FAMILY_MAXIMUM) return error_set(error, "the driver takes one processor from outside, and has %s", families[FAMILY_OF_TREE].processor->name);
+    if (family_find(processor->name) >= 0) return error_set(error, "kontor has a processor of the name %s itself", processor->name);
+    if (!processor->inputs[0].topic) return error_set(error, "%s has no input", processor->name);
+    const struct codec_type *type = events_of(processor)->type;
+    outside_words = (struct family_words){.name = processor->name, .partner_field = "partner", .partner = "P1"};
+    if (record_field(type, "supplier")) outside_words.partner_field = "supplier", outside_words.partner = "S1";
+    else if (record_field(type, "employee")) outside_words.partner_field = "employee", outside_words.partner = "E1";
+    families[family_count++] = (struct family){.processor = processor, .words = &outside_words};
+    return true;
+}
 
 static bool family_make(struct family *family, struct error *error) {
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strcmp(words[i].name, family->processor->name) == 0) family->words = &words[i];
-    const struct processor_input *inputs = family->processor->inputs;
-    for (size_t i = INPUTS_MAXIMUM; i-- > 0;)
-        if (inputs[i].topic && !inputs[i].follows && !inputs[i].internal) family->events = &inputs[i];
-    if (!family->events) family->events = &inputs[0];   /* kontor's own alone */
+    family->events = events_of(family->processor);
     return family->words || error_set(error, "families.c says nothing of the events of %s", family->processor->name);
 }
 
 bool families_make(struct error *error) {
-    for (int i = 0; i < FAMILY_COUNT; i++)
+    for (int i = 0; i < family_count; i++)
         if (!family_make(&families[i], error)) return false;
     return true;
 }
 
 int family_find(const char *name) {
-    for (int i = 0; i < FAMILY_COUNT; i++)
+    for (int i = 0; i < family_count; i++)
         if (strcmp(families[i].processor->name, name) == 0) return i;
     return -1;
 }
 
 int family_answering(const char *topic) {
-    for (int i = 0; i < FAMILY_COUNT; i++)
+    for (int i = 0; i < family_count; i++)
         for (size_t n = 0; n < INPUTS_MAXIMUM && families[i].processor->inputs[n].topic; n++)
             if (!families[i].processor->inputs[n].follows && !families[i].processor->inputs[n].internal && strcmp(families[i].processor->inputs[n].topic, topic) == 0) return i;
     return -1;
@@ -70,7 +91,7 @@ int family_answering(const char *topic) {
 const struct family_words *followed_find(const char *topic, const struct processor_input **input) {
     for (size_t i = 0; i < sizeof followed / sizeof *followed; i++) {
         if (strcmp(followed[i].name, topic) != 0) continue;
-        for (int k = 0; k < FAMILY_COUNT; k++)
+        for (int k = 0; k < family_count; k++)
             for (size_t n = 0; n < INPUTS_MAXIMUM && families[k].processor->inputs[n].topic; n++) {
                 if (strcmp(families[k].processor->inputs[n].topic, topic) != 0) continue;
                 if (input) *input = &families[k].processor->inputs[n];

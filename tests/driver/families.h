@@ -1,4 +1,4 @@
-/* families: the processors that the driver runs – those of CMakeLists.txt – each with its events and what the case language says of them when a case does not.
+/* families: the processors that the driver runs – those of CMakeLists.txt, and one from outside – each with its events and what the case language says of them when a case does not.
  * Another processor is a word in CMakeLists.txt and, where its events have defaults of their own, an entry of the table in families.c; its topic and schema
  * are those of the input that it answers for. */
 #ifndef KONTOR_DRIVER_FAMILIES_H
@@ -8,7 +8,7 @@
 #include "processors.h"
 
 #define FAMILY_NUMBER(name) FAMILY_##name,
-enum { KONTOR_PROCESSORS(FAMILY_NUMBER) FAMILY_COUNT };
+enum { KONTOR_PROCESSORS(FAMILY_NUMBER) FAMILY_OF_TREE, FAMILY_MAXIMUM /* one from outside */ };
 #undef FAMILY_NUMBER
 
 /* What a field is when a case does not name it. */
@@ -32,9 +32,13 @@ struct family {
     const struct processor_input *events;           /* what it answers for: neither its own outputs nor what it follows */
     const struct family_words *words;
 };
-extern struct family families[FAMILY_COUNT];
+extern struct family families[FAMILY_MAXIMUM];
+extern int family_count;
 
-/* Fills families; a processor without words in the table, or without events, is an error. */
+/* A processor that is not of this tree, before the first case is run. Its partner is its events' supplier (S1), employee (E1) or partner (P1). False: one is there
+ * already, or it has the name of another. */
+MUST_CHECK bool families_add(const struct processor *processor, struct error *error);
+/* Fills families; a processor of the tree without words in the table, or without events, is an error. */
 MUST_CHECK bool families_make(struct error *error);
 /* By the word behind `event`; -1: none. */
 int family_find(const char *name);

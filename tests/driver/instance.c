@@ -24,7 +24,7 @@ void folder_delete(const char *path) { nftw(path, delete_entry, 16, FTW_DEPTH | 
 static enum schema_answer plan_find(void *context, const struct codec_type *reader, uint32_t schema_id, const struct codec_plan **plan, struct error *error) {
     const struct surroundings *surroundings = context;
     if (surroundings->registry_down) { error_set(error, "the registry does not answer"); return SCHEMA_UNREACHABLE; }
-    if (!schema_id || schema_id > SCHEMA_COUNT) { error_set(error, "no schema has id %u", schema_id); return SCHEMA_UNKNOWN; }
+    if (!schema_id || schema_id > broker_schema_count) { error_set(error, "no schema has id %u", schema_id); return SCHEMA_UNKNOWN; }
     const struct codec_type *writer = broker_schemas[schema_id - 1];
     *plan = surroundings->broker->plans[schema_id - 1];
     if (writer == reader) return SCHEMA_READABLE;

@@ -175,6 +175,6 @@ void invariants_check(struct run *run) {
     snprintf(got, sizeof got, "%zu events, %d outcomes", run->given_count, sum);
     if ((size_t)sum != run->given_count) run_fail(run, &whole_case, "as many outcomes as events", got);
     batches_check(run);
-    for (int i = 0; i < FAMILY_COUNT; i++)
+    for (int i = 0; i < family_count; i++)
         if (!family_follows(&families[i])) waiting_check(run, i);   /* what follows waits too, and nobody is told */
 }

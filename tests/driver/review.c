@@ -63,7 +63,7 @@ static bool field_change(json_t *event, const struct codec_type *type, const cha
 static bool corrected_build(struct run *run, const struct statement *statement, struct slice original, struct review_decision *decision, struct error *error) {
     uint32_t schema_id;
     struct slice payload;
-    if (!codec_wire_read(original.data, original.length, &schema_id, &payload) || !schema_id || schema_id > SCHEMA_COUNT) return error_set(error, "the event has no schema");
+    if (!codec_wire_read(original.data, original.length, &schema_id, &payload) || !schema_id || schema_id > broker_schema_count) return error_set(error, "the event has no schema");
     const struct codec_type *type = broker_schemas[schema_id - 1];
     void *event = arena_alloc(&run->arena, type->size);
     struct buffer text = {0};

@@ -82,7 +82,7 @@ static void run_registry(struct run *run, const struct statement *statement) {
 /* What a processor found wrong with the newest bad record; those that do not read its table found nothing. */
 static const char *bad_record(const struct run *run) {
     const char *text = "it was refused";
-    for (int i = 0; i < FAMILY_COUNT; i++)
+    for (int i = 0; i < family_count; i++)
         if (run->instances[i].bad_record.text[0]) text = run->instances[i].bad_record.text;
     return text;
 }
@@ -195,10 +195,10 @@ static bool world_make(struct run *run, size_t *first, struct error *error) {
     for (*first = 0; *first < run->script.count && run->script.items[*first].included; ++*first) run_statement(run, &run->script.items[*first]);
     if (!time_read("2026-03-02T09:00Z", &run->clock_ms, error)) return false;
     run->surroundings.now_ms = run->clock_ms;
-    for (int i = 0; i < FAMILY_COUNT; i++)
+    for (int i = 0; i < family_count; i++)
         if (family_takes_part(&run->script, &families[i]) && !instance_open(&run->instances[i], families[i].processor, &run->surroundings, error)) return false;
     run->opened = true;
-    for (int i = 0; i < FAMILY_COUNT; i++)
+    for (int i = 0; i < family_count; i++)
         if (run->instances[i].bad_record.text[0]) return error_set(error, "the world has a bad record: %s", run->instances[i].bad_record.text);
     return true;
 }
@@ -225,7 +225,7 @@ int run_file(const char *path, enum mode mode, uint64_t *outputs, uint64_t *trie
         printf("%s: %s\n", path, error.text);
         run->failures++;
     }
-    for (int i = 0; i < FAMILY_COUNT; i++)
+    for (int i = 0; i < family_count; i++)
         if (run->instances[i].processor) instance_close(&run->instances[i]);
     if (*run->folder) folder_delete(run->folder);
     broker_close(&run->broker);

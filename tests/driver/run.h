@@ -37,7 +37,7 @@ struct run {
     struct script script;
     struct broker broker;
     struct surroundings surroundings;
-    struct instance instances[FAMILY_COUNT];    /* processor NULL: the case says nothing of its events, and it does not run */
+    struct instance instances[FAMILY_MAXIMUM];    /* processor NULL: the case says nothing of its events, and it does not run */
     struct given *given;
     size_t given_count, given_capacity;
     int64_t clock_ms;
