@@ -53,6 +53,11 @@ void connection_close(struct connection *connection) {
     *connection = (struct connection){0};
 }
 
+bool connection_topic_list(const struct connection *connection, struct topic_list *list, const char *path, const char *also, int tasks, struct error *error) {
+    return topic_list_read(list, path, tasks, error) && topic_list_add(list, config_text(connection->config, "topics.also"), tasks, error) &&
+           topic_list_add(list, also, tasks, error);
+}
+
 const char *connection_brokers(const struct connection *connection) { return config_text(connection->config, "kafka.bootstrap.servers"); }
 
 static const char *set_text(const struct connection *connection, const char *name) {

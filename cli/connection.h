@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "common/codec/registry.h"
+#include "cli/topic_list.h"
 #include "common/platform/config.h"
 #include "common/runtime/client.h"
 
@@ -16,6 +17,9 @@ struct connection { struct config *config; struct client_settings settings; };
 
 MUST_CHECK bool connection_open(struct connection *connection, const struct invocation *invocation, struct error *error);
 void connection_close(struct connection *connection);
+
+/* The declared topics: `path` (NULL: the compiled-in list), and behind it the lists of topics.also and of `also` (NULL: none). Freed by topic_list_free. */
+MUST_CHECK bool connection_topic_list(const struct connection *connection, struct topic_list *list, const char *path, const char *also, int tasks, struct error *error);
 
 /* For messages: the brokers as configured. */
 const char *connection_brokers(const struct connection *connection);

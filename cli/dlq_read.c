@@ -236,12 +236,12 @@ bool dlq_index_update(struct dlq_index *index, const struct connection *connecti
     reading->connection = connection;
     intern_init(&reading->replayed);
     arena_init(&reading->arena, 1 << 16, VALUE_MEMORY);
-    bool ok = topic_list_read(&reading->list, NULL, 0, error) && values_open(&reading->values, connection, error) && connection_topics(connection, "dlq.", &names, error) &&
+    bool ok = connection_topic_list(connection, &reading->list, NULL, NULL, 0, error) && values_open(&reading->values, connection, error) && connection_topics(connection, "dlq.", &names, error) &&
               update(reading, &names, error);
     *read = ok ? index->count - (before < index->count ? before : 0) : 0;
     topic_names_free(&names);
-    topic_list_free(&reading->list);
     values_close(reading->values);
+    topic_list_free(&reading->list);
     arena_free(&reading->arena);
     intern_free(&reading->replayed);
     buffer_free(&reading->entries);

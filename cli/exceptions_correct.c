@@ -221,7 +221,7 @@ enum exit_status exceptions_correct(const struct invocation *invocation) {
         return EXIT_USAGE;
     }
     arena_init(&correcting.arena, 1 << 16, EVENT_MEMORY);
-    bool ok = topic_list_read(&correcting.list, NULL, 0, &error) && connection_open(&correcting.connection, invocation, &error) && find_item(&correcting, &error) &&
+    bool ok = connection_open(&correcting.connection, invocation, &error) && connection_topic_list(&correcting.connection, &correcting.list, NULL, NULL, 0, &error) && find_item(&correcting, &error) &&
               correct_event(&correcting, &error) && (dry ? try_it(&correcting, &error) : send_it(&correcting, &error)) && print(&correcting, dry, &error);
     exception_set_close(&correcting.set);
     connection_close(&correcting.connection);

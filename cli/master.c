@@ -86,7 +86,8 @@ static enum exit_status load_run(const struct invocation *invocation) {
     struct text_table *summary = table_new(columns, sizeof columns / sizeof *columns);
     bool ok = load && summary;
     if (ok) load->dir = invocation->words[1];
-    ok = ok && list_files(load, &error) && topic_list_read(&load->list, NULL, 0, &error) && connection_open(&load->connection, invocation, &error);
+    ok = ok && list_files(load, &error) && connection_open(&load->connection, invocation, &error) &&
+         connection_topic_list(&load->connection, &load->list, NULL, NULL, 0, &error);
     for (size_t i = 0; ok && i < MASTER_COUNT; i++)
         if (load->files[i].there) ok = load_table(load, i, summary, &error);
     if (ok && !table_print(summary, invocation->format, stdout)) ok = error_set(&error, "out of memory");

@@ -26,7 +26,7 @@ static enum exit_status produce_run(const struct invocation *invocation) {
     struct error error;
     struct feed_result result = {0};
     int64_t started_ms = clock_monotonic_ms();
-    bool ok = topic_list_read(&list, NULL, 0, &error) && connection_open(&connection, invocation, &error);
+    bool ok = connection_open(&connection, invocation, &error) && connection_topic_list(&connection, &list, NULL, NULL, 0, &error);
     if (ok) {
         const struct feed_options options = {
             .topic = invocation->words[0],

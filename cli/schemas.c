@@ -60,7 +60,8 @@ static enum exit_status schemas_run(const struct invocation *invocation) {
     struct connection connection = {0};
     struct topic_list list = {.count = 0};
     struct error error;
-    bool ok = topic_list_read(&list, option_text(invocation, "topics", NULL), 0, &error) && connection_open(&connection, invocation, &error) &&
+    bool ok = connection_open(&connection, invocation, &error) &&
+              connection_topic_list(&connection, &list, option_text(invocation, "topics", NULL), option_text(invocation, "also", NULL), 0, &error) &&
               handle_all(&connection, &list, invocation, &error);
     connection_close(&connection);
     topic_list_free(&list);
@@ -70,6 +71,7 @@ static enum exit_status schemas_run(const struct invocation *invocation) {
 static const char *const words[] = {"register", "check", NULL};
 static const struct option options[] = {
     {"topics", OPTION_TEXT, "FILE", "list of topics; without it the one this program was built with (deploy/topics.tsv)"},
+    {"also", OPTION_TEXT, "FILE", "the list of a processor from another project besides, its schemas beside it; several with commas between them"},
     {NULL, OPTION_FLAG, NULL, NULL},
 };
 
@@ -84,6 +86,6 @@ const struct command schemas_command = {
     .words_maximum = 1,
     .default_format = "table",
     .options = options,
-    .example = "  kontor schemas register\n  kontor schemas check --format json",
+    .example = "  kontor schemas register\n  kontor schemas register --also payroll/topics.tsv\n  kontor schemas check --format json",
     .run = schemas_run,
 };

@@ -198,7 +198,7 @@ static enum exit_status status_run(const struct invocation *invocation) {
     struct topic_list list = {.count = 0};
     struct summary summary = {.events_in = 0};
     struct error error;
-    bool ok = topic_list_read(&list, option_text(invocation, "topics", NULL), 0, &error) && connection_open(&connection, invocation, &error) &&
+    bool ok = connection_open(&connection, invocation, &error) && connection_topic_list(&connection, &list, option_text(invocation, "topics", NULL), NULL, 0, &error) &&
               summary_read(&summary, &connection, &list, &error);
     if (ok) {
         int64_t duration = duration_ms(invocation, &summary);

@@ -1,8 +1,10 @@
 #include "cli/topic_list.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/codec/layout.h"
 #include "common/platform/file.h"
 #include "common/tables/master.h"
 #include "schemas/acknowledgment.h"
@@ -75,29 +77,51 @@ static bool set_settings(struct topic *topic, char *text, struct error *error) {
     return true;
 }
 
+/* Where a row is read from. */
+struct origin { struct topic_list *list; const char *path; int tasks; bool added; };
+
+/* <schema>.avsc beside the list. */
+static bool read_schema(const struct origin *origin, struct topic *topic, struct error *error) {
+    char path[4096];
+    const char *slash = strrchr(origin->path, '/');
+    struct buffer text = {0};
+    struct topic_list *list = origin->list;
+    const int length = snprintf(path, sizeof path, "%.*s%s.avsc", slash ? (int)(slash + 1 - origin->path) : 0, origin->path, topic->schema);
+    if (length < 0 || (size_t)length >= sizeof path) return error_set(error, "the path of the schema %s is too long", topic->schema);
+    bool ok = file_read(path, LIST_BYTES_MAXIMUM, &text, error) && (buffer_append(&text, "", 1) || error_set(error, "out of memory"));
+    if (!ok) error_prefix(error, "kontor has no schema %s, and beside the list", topic->schema);
+    else ok = (topic->type = codec_type_parse(text.data, error)) || error_prefix(error, "%s", path);
+    if (ok) list->read[list->read_count++] = topic->type;   /* one of a topic at most: there is room */
+    buffer_free(&text);
+    return ok;
+}
+
 /* master.<table> has the table's type, whatever file it comes from. */
-static bool set_schema(struct topic *topic, const char *schema, struct error *error) {
+static bool set_schema(const struct origin *origin, struct topic *topic, const char *schema, struct error *error) {
     topic->schema = schema;
     topic->type = topic_schema_type(schema);
     for (size_t i = 0; i < MASTER_COUNT && strncmp(topic->name, "master.", 7) == 0; i++)
         if (strcmp(master_tables[i].name, topic->name + 7) == 0) topic->type = master_tables[i].type;
-    return topic->type ? true : error_set(error, "schemas/%s.avsc is not one that this program was built with", schema);
+    if (topic->type) return true;
+    if (origin->added) return read_schema(origin, topic, error);
+    return error_set(error, "schemas/%s.avsc is not one that this program was built with", schema);
 }
 
-static bool set_topic(struct topic *topic, char *const columns[COLUMNS], int tasks, struct error *error) {
+static bool set_topic(const struct origin *origin, struct topic *topic, char *const columns[COLUMNS], struct error *error) {
     *topic = (struct topic){.name = columns[NAME], .writes = columns[WRITES], .reads = columns[READS]};
     char *end;
     long partitions = strtol(columns[PARTITIONS], &end, 10);
     if (*end || partitions < 1 || partitions > 100000) return error_set(error, "partitions %s: expected a number from 1", columns[PARTITIONS]);
-    topic->partitions = partitions == TASKS_IN_LIST && tasks ? tasks : (int)partitions;
+    topic->partitions = partitions == TASKS_IN_LIST && origin->tasks ? origin->tasks : (int)partitions;
     if (strcmp(columns[KEY], "-") != 0 && !set_key(topic, columns[KEY], error)) return false;
     if (!add_setting(topic, "cleanup.policy", columns[CLEANUP], error)) return false;
     if (strcmp(columns[RETENTION_MS], "-") != 0 && !add_setting(topic, "retention.ms", columns[RETENTION_MS], error)) return false;
     if (strcmp(columns[SETTINGS], "-") != 0 && !set_settings(topic, columns[SETTINGS], error)) return false;
-    return strcmp(columns[SCHEMA], "-") == 0 || set_schema(topic, columns[SCHEMA], error);
+    return strcmp(columns[SCHEMA], "-") == 0 || set_schema(origin, topic, columns[SCHEMA], error);
 }
 
-static bool read_line(struct topic_list *list, char *line, int tasks, struct error *error) {
+static bool read_line(const struct origin *origin, char *line, struct error *error) {
+    struct topic_list *list = origin->list;
     char *columns[COLUMNS];
     size_t count = 0;
     for (char *column; (column = next_piece(&line, "\t")); count++)
@@ -106,32 +130,52 @@ static bool read_line(struct topic_list *list, char *line, int tasks, struct err
     if (list->count == TOPICS_MAXIMUM) return error_set(error, "more than %d topics", TOPICS_MAXIMUM);
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->topics[i].name, columns[NAME]) == 0) return error_set(error, "the topic %s is listed twice", columns[NAME]);
-    return set_topic(&list->topics[list->count++], columns, tasks, error);
+    return set_topic(origin, &list->topics[list->count++], columns, error);
 }
 
-static bool read_lines(struct topic_list *list, int tasks, struct error *error) {
-    char *text = list->text.data;
+static bool read_lines(const struct origin *origin, char *text, struct error *error) {
+    const size_t before = origin->list->count;
     int number = 0;
     for (char *line; (line = next_piece(&text, "\n"));) {
         number++;
         if (*line == '#' || !*line) continue;
-        if (!read_line(list, line, tasks, error)) return error_prefix(error, "line %d", number);
+        if (!read_line(origin, line, error)) return error_prefix(error, "line %d", number);
     }
-    return list->count ? true : error_set(error, "no topic in it");
+    return origin->list->count > before ? true : error_set(error, "no topic in it");
 }
 
-bool topic_list_read(struct topic_list *list, const char *path, int tasks, struct error *error) {
-    memset(list, 0, sizeof *list);
-    bool ok = path ? file_read(path, LIST_BYTES_MAXIMUM, &list->text, error)
-                   : buffer_append(&list->text, topics_tsv, strlen(topics_tsv)) || error_set(error, "out of memory");
-    if (ok) ok = buffer_append(&list->text, "", 1) || error_set(error, "out of memory");
-    if (ok) ok = read_lines(list, tasks, error) || error_prefix(error, "%s", path ? path : "the compiled-in list of topics");
+/* path NULL: the compiled-in list. On error the list is empty. */
+static bool read_file(const struct origin *origin, struct error *error) {
+    struct topic_list *list = origin->list;
+    const char *path = origin->path;
+    bool ok = list->text_count < TOPIC_FILES_MAXIMUM || error_set(error, "more than %d lists of topics", TOPIC_FILES_MAXIMUM);
+    struct buffer *text = ok ? &list->texts[list->text_count++] : NULL;
+    if (ok) ok = path ? file_read(path, LIST_BYTES_MAXIMUM, text, error)
+                      : buffer_append(text, topics_tsv, strlen(topics_tsv)) || error_set(error, "out of memory");
+    if (ok) ok = buffer_append(text, "", 1) || error_set(error, "out of memory");
+    if (ok) ok = read_lines(origin, text->data, error) || error_prefix(error, "%s", path ? path : "the compiled-in list of topics");
     if (!ok) topic_list_free(list);
     return ok;
 }
 
+bool topic_list_read(struct topic_list *list, const char *path, int tasks, struct error *error) {
+    memset(list, 0, sizeof *list);
+    return read_file(&(struct origin){.list = list, .path = path, .tasks = tasks}, error);
+}
+
+bool topic_list_add(struct topic_list *list, const char *paths, int tasks, struct error *error) {
+    char *copy = paths ? strdup(paths) : NULL, *rest = copy;
+    if (paths && !copy) topic_list_free(list);
+    bool ok = !paths || copy || error_set(error, "out of memory");
+    for (char *path; ok && (path = next_piece(&rest, ","));)
+        if (*path) ok = read_file(&(struct origin){.list = list, .path = path, .tasks = tasks, .added = true}, error);
+    free(copy);
+    return ok;
+}
+
 void topic_list_free(struct topic_list *list) {
-    buffer_free(&list->text);
+    for (size_t i = 0; i < list->text_count; i++) buffer_free(&list->texts[i]);
+    for (size_t i = 0; i < list->read_count; i++) codec_type_free(list->read[i]);
     memset(list, 0, sizeof *list);
 }
 

@@ -182,8 +182,9 @@ static bool print_findings(const struct work *work, enum output_format format) {
 
 static bool work_on(struct work *work, const struct invocation *invocation, bool apply, struct error *error) {
     int brokers;
-    if (!topic_list_read(&work->list, option_text(invocation, "topics", NULL), (int)option_number(invocation, "partitions", 0), error) ||
-        !connection_open(&work->connection, invocation, error))
+    if (!connection_open(&work->connection, invocation, error) ||
+        !connection_topic_list(&work->connection, &work->list, option_text(invocation, "topics", NULL), option_text(invocation, "also", NULL),
+                               (int)option_number(invocation, "partitions", 0), error))
         return false;
     work->events.role = "admin";
     if (!connection_client(&work->connection, RD_KAFKA_PRODUCER, NULL, NULL, &work->events, NULL, &work->events, &work->client, error) ||
@@ -219,6 +220,7 @@ static enum exit_status topics_run(const struct invocation *invocation) {
 static const char *const words[] = {"apply", "check", NULL};
 static const struct option options[] = {
     {"topics", OPTION_TEXT, "FILE", "list of topics; without it the one this program was built with (deploy/topics.tsv)"},
+    {"also", OPTION_TEXT, "FILE", "the list of a processor from another project besides; several with commas between them, or topics.also of --config"},
     {"partitions", OPTION_NUMBER, "N", "number of tasks: in place of 32 wherever the list says 32"},
     {"replication", OPTION_NUMBER, "N", "copies of each new partition; without it 3, or as many as there are brokers"},
     {NULL, OPTION_FLAG, NULL, NULL},
@@ -235,6 +237,6 @@ const struct command topics_command = {
     .words_maximum = 1,
     .default_format = "table",
     .options = options,
-    .example = "  kontor topics apply\n  kontor topics check --format json",
+    .example = "  kontor topics apply\n  kontor topics apply --also payroll/topics.tsv\n  kontor topics check --format json",
     .run = topics_run,
 };

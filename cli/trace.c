@@ -9,7 +9,7 @@ static enum exit_status trace_run(const struct invocation *invocation) {
     struct error error;
     json_t *trace = NULL;
     int64_t searched = 0;
-    bool ok = topic_list_read(&list, option_text(invocation, "topics", NULL), 0, &error) && connection_open(&connection, invocation, &error) &&
+    bool ok = connection_open(&connection, invocation, &error) && connection_topic_list(&connection, &list, option_text(invocation, "topics", NULL), NULL, 0, &error) &&
               trace_find(&connection, &list, invocation->words[0], &trace, &searched, &error);
     if (ok && !trace) {
         char count[AMOUNT_TEXT_SIZE];

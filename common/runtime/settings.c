@@ -43,6 +43,7 @@ static const struct config_key common_keys[] = {
     {.name = "poison.flood.window", .fallback = "1000", .help = "records over which the share of poison is taken", .kind = CONFIG_INTEGER, .minimum = 100, .maximum = 1000000},
     {.name = "poison.flood.percent", .fallback = "20", .help = "more poison than this pauses the processor; 100: never", .kind = CONFIG_INTEGER, .minimum = 1, .maximum = 100},
     {.name = "tables.source", .fallback = "", .help = "authoritative sources of the master tables, separated by commas; needed unless every table names its own"},
+    {.name = "topics.also", .fallback = "", .help = "lists of topics of processors from other projects, files separated by commas; for the command kontor, which may read the same properties"},
 #ifdef KONTOR_FAULT_POINTS
     {.name = "fault", .fallback = "", .help = "POINT:N, for tests: the process kills itself when it comes to POINT the N-th time"},
 #endif
