@@ -88,9 +88,12 @@ static void rule_of(const json_t *journal, char *name, size_t size) {
     snprintf(name, size, "%.*s", slash && at > slash ? (int)(at - slash - 1) : 0, slash ? slash + 1 : "");
 }
 
-/* The step that rules know: a reversal has its original's. */
+/* The step that rules know: a reversal has its original's. Lines of a journal_payroll may have steps of their own: journal_payroll_gross. */
 static bool is_step(const char *step, const char *of_rule) {
-    size_t length = strlen(of_rule);
+    static const char canonical[] = "journal_", reversal[] = "_reversal";
+    size_t length = strlen(of_rule), whole = strlen(step);
+    if (whole > sizeof reversal && strcmp(step + whole - (sizeof reversal - 1), reversal) == 0) whole -= sizeof reversal - 1;
+    if (strncmp(step, canonical, sizeof canonical - 1) == 0 && length > whole && strncmp(of_rule, step, whole) == 0 && of_rule[whole] == '_') return true;
     return strncmp(step, of_rule, length) == 0 && (!step[length] || strcmp(step + length, "_reversal") == 0);
 }
 
