@@ -107,10 +107,75 @@ static void test_refused_lists(void **state) {
     assert_false(topic_list_read(&list, "/nonexistent/topics.tsv", 0, &error));
 }
 
+/* ---- lists of other projects ---- */
+
+static void write_file(const char *folder, const char *name, const char *text) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static void remove_file(const char *folder, const char *name) {
+    char path[128];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(unlink(path), 0);
+}
+
+#define PAYROLL "payroll.events\tentity|group\t32\tdelete\t-1\t-\tpayroll-event\tsources\tpayroll\ndlq.payroll.events\t-\t8\tdelete\t-1\t-\t-\tpayroll\toperators\n"
+
+static void test_lists_of_other_projects(void **state) {
+    (void)state;
+    char folder[] = "/tmp/kontor-also-XXXXXX", paths[256];
+    assert_non_null(mkdtemp(folder));
+    write_file(folder, "one.tsv", "# a comment\n" PAYROLL);
+    write_file(folder, "two.tsv", "resolutions.payroll\t-\t32\tdelete\t-1\t-\tresolution\treviewer\tpayroll\n");
+    write_file(folder, "payroll-event.avsc", "{\"type\":\"record\",\"name\":\"PayrollEvent\",\"fields\":[{\"name\":\"entity\",\"type\":\"string\"},{\"name\":\"group\",\"type\":\"string\"}]}");
+    snprintf(paths, sizeof paths, "%s/one.tsv,%s/two.tsv", folder, folder);
+    struct topic_list list;
+    struct error error = {""};
+    read_own(&list, 6);
+    const size_t own = list.count;
+    assert_true(topic_list_add(&list, NULL, 6, &error) && topic_list_add(&list, "", 6, &error));
+    assert_int_equal(list.count, own);
+    assert_true(topic_list_add(&list, paths, 6, &error));
+    assert_int_equal(list.count, own + 3);
+    const struct topic *events = topic_list_find(&list, "payroll.events");
+    assert_int_equal(events->partitions, 6);
+    assert_string_equal(events->key[1], "group");
+    assert_string_equal(events->type->name, "PayrollEvent");
+    assert_int_equal(events->type->field_count, 2);
+    assert_non_null(strstr(events->type->schema, "PayrollEvent"));      /* what is registered */
+    assert_true(topic_is_input(&list, events));
+    assert_ptr_equal(topic_list_find(&list, "resolutions.payroll")->type, topic_schema_type("resolution"));
+    assert_non_null(topic_list_find(&list, "invoice.events"));
+    assert_false(topic_list_add(&list, paths, 6, &error));              /* and the list is empty */
+    assert_non_null(strstr(error.text, "one.tsv: line 2: the topic payroll.events is listed twice"));
+    assert_int_equal(list.count, 0);
+    remove_file(folder, "payroll-event.avsc");
+    read_own(&list, 0);
+    assert_false(topic_list_add(&list, paths, 0, &error));
+    assert_non_null(strstr(error.text, "kontor has no schema payroll-event"));
+    write_file(folder, "payroll-event.avsc", "{\"type\":\"rekord\"}");
+    read_own(&list, 0);
+    assert_false(topic_list_add(&list, paths, 0, &error));
+    assert_non_null(strstr(error.text, "payroll-event.avsc"));
+    write_file(folder, "two.tsv", "invoice.events\t-\t32\tdelete\t-1\t-\t-\tw\tr\n");     /* kontor's own are not declared otherwise */
+    snprintf(paths, sizeof paths, "%s/two.tsv", folder);
+    read_own(&list, 0);
+    assert_false(topic_list_add(&list, paths, 0, &error));
+    assert_non_null(strstr(error.text, "invoice.events is listed twice"));
+    remove_file(folder, "payroll-event.avsc");
+    remove_file(folder, "one.tsv");
+    remove_file(folder, "two.tsv");
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_master_topics), cmocka_unit_test(test_tasks),
-        cmocka_unit_test(test_inputs_and_names), cmocka_unit_test(test_refused_lists),
+        cmocka_unit_test(test_master_topics), cmocka_unit_test(test_tasks), cmocka_unit_test(test_inputs_and_names), cmocka_unit_test(test_refused_lists),
+        cmocka_unit_test(test_lists_of_other_projects),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
