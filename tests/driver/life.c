@@ -69,7 +69,13 @@ void run_erp(struct run *run, const struct statement *statement) {
 
 /* ---- what is expected ---- */
 
-static const char *partner_of(const char *flow) { return strcmp(flow, "expense") == 0 ? "E1" : strcmp(flow, "journal") == 0 ? "P1" : "S1"; }
+/* The usual partner of the flow's events. */
+static const char *partner_of(const char *flow) {
+    const size_t length = strlen(flow);
+    for (int i = 0; i < family_count; i++)
+        if (strncmp(families[i].events->topic, flow, length) == 0 && families[i].events->topic[length] == '.') return families[i].words->partner;
+    return "S1";
+}
 
 static const struct document_state *document_find(const struct run *run, const char *flow, const char *document, const struct statement *statement) {
     const char *entity = statement_value(statement, "entity", "ACME"), *partner = statement_value(statement, "partner", partner_of(flow));
