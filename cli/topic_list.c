@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "common/codec/layout.h"
 #include "common/platform/file.h"
@@ -144,10 +145,21 @@ static bool read_lines(const struct origin *origin, char *text, struct error *er
     return origin->list->count > before ? true : error_set(error, "no topic in it");
 }
 
+/* Whether the file was read before, by whatever path; its place is noted. One that is not there is told by who reads it. */
+static bool was_read(struct topic_list *list, const char *path) {
+    struct stat status;
+    if (stat(path, &status) != 0) return false;
+    for (size_t i = 0; i < list->text_count; i++)
+        if (list->files[i].number == status.st_ino && list->files[i].device == status.st_dev) return true;
+    if (list->text_count < TOPIC_FILES_MAXIMUM) list->files[list->text_count].device = status.st_dev, list->files[list->text_count].number = status.st_ino;
+    return false;
+}
+
 /* path NULL: the compiled-in list. On error the list is empty. */
 static bool read_file(const struct origin *origin, struct error *error) {
     struct topic_list *list = origin->list;
     const char *path = origin->path;
+    if (path && was_read(list, path)) return true;
     bool ok = list->text_count < TOPIC_FILES_MAXIMUM || error_set(error, "more than %d lists of topics", TOPIC_FILES_MAXIMUM);
     struct buffer *text = ok ? &list->texts[list->text_count++] : NULL;
     if (ok) ok = path ? file_read(path, LIST_BYTES_MAXIMUM, text, error)

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "common/codec/type.h"
 #include "common/platform/buffer.h"
@@ -28,6 +29,7 @@ struct topic {
 struct topic_list {
     struct topic topics[TOPICS_MAXIMUM];
     size_t count;
+    struct { dev_t device; ino_t number; } files[TOPIC_FILES_MAXIMUM];     /* of texts; the compiled-in one is none */
     struct buffer texts[TOPIC_FILES_MAXIMUM];
     size_t text_count;
     const struct codec_type *read[TOPICS_MAXIMUM];      /* schemas that are not compiled in */
@@ -38,7 +40,7 @@ struct topic_list {
  * list is empty. Freed by topic_list_free. */
 MUST_CHECK bool topic_list_read(struct topic_list *list, const char *path, int tasks, struct error *error);
 /* Adds the lists of processors of other projects, files with commas between them; NULL or "": none. A schema that is not ours is <schema>.avsc in the folder of
- * the list. A topic that is listed already is an error. On error the list is empty. */
+ * the list. A file that was read already is not read again; a topic that another one lists is an error. On error the list is empty. */
 MUST_CHECK bool topic_list_add(struct topic_list *list, const char *paths, int tasks, struct error *error);
 void topic_list_free(struct topic_list *list);
 

@@ -150,9 +150,15 @@ static void test_lists_of_other_projects(void **state) {
     assert_true(topic_is_input(&list, events));
     assert_ptr_equal(topic_list_find(&list, "resolutions.payroll")->type, topic_schema_type("resolution"));
     assert_non_null(topic_list_find(&list, "invoice.events"));
+    assert_true(topic_list_add(&list, paths, 6, &error));               /* the same files */
+    assert_int_equal(list.count, own + 3);
+    write_file(folder, "three.tsv", PAYROLL);
+    snprintf(paths, sizeof paths, "%s/three.tsv", folder);
     assert_false(topic_list_add(&list, paths, 6, &error));              /* and the list is empty */
-    assert_non_null(strstr(error.text, "one.tsv: line 2: the topic payroll.events is listed twice"));
+    assert_non_null(strstr(error.text, "three.tsv: line 1: the topic payroll.events is listed twice"));
     assert_int_equal(list.count, 0);
+    remove_file(folder, "three.tsv");
+    snprintf(paths, sizeof paths, "%s/one.tsv,%s/two.tsv", folder, folder);
     remove_file(folder, "payroll-event.avsc");
     read_own(&list, 0);
     assert_false(topic_list_add(&list, paths, 0, &error));
