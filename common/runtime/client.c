@@ -89,8 +89,9 @@ bool client_statistics_take(struct client_events *events, bool produces, const c
     json_object_foreach(json_object_get(root, "brokers"), name, broker) {
         const char *state = json_string_value(json_object_get(broker, "state"));
         int64_t mean_us = integer_of(json_object_get(broker, "rtt"), "avg");
-        /* The bootstrap address is no broker, and the group's coordinator is one by another name. */
-        up += state && strcmp(state, "UP") == 0 && integer_of(broker, "nodeid") >= 0;
+        const char *source = json_string_value(json_object_get(broker, "source"));
+        /* The bootstrap address is no broker, and the group's or transaction's coordinator is one by another name. */
+        up += state && strcmp(state, "UP") == 0 && integer_of(broker, "nodeid") >= 0 && !(source && strcmp(source, "logical") == 0);
         failed += integer_of(broker, "txerrs") + integer_of(broker, "rxerrs") + integer_of(broker, "req_timeouts");
         if (mean_us > slowest_us) slowest_us = mean_us;
     }
@@ -108,6 +109,7 @@ bool client_statistics_take(struct client_events *events, bool produces, const c
     atomic_store(&to->brokers_up, up);
     if (failed > events->failed_said) atomic_fetch_add(&to->failed_requests, failed - events->failed_said);
     events->failed_said = failed;
+    atomic_store(&to->taken, true);
     return true;
 }
 

@@ -28,6 +28,7 @@ MUST_CHECK bool client_settings_check(const struct client_settings *settings, st
 /* From librdkafka's own statistics, every CLIENT_STATISTICS_MS, or as kafka.statistics.interval.ms says; of a client that is measured. */
 enum { CLIENT_STATISTICS_MS = 10000 };
 struct client_statistics {
+    atomic_bool taken;                              /* false: nothing is known yet */
     _Atomic int64_t queued_records, queued_bytes;   /* produced and not delivered; fetched and not taken */
     _Atomic int64_t round_trip_us;                  /* mean over the last interval, of the slowest broker; 0: nothing was asked */
     _Atomic int64_t brokers_up;

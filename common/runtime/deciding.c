@@ -10,16 +10,16 @@
 
 enum { IDENTIFIER_MAXIMUM = 200 };
 
+/* Nobody is told what became of it. */
+static bool is_silent(const struct decision *decision) { return decision->input->follows || decision->input->internal; }
+
 void deciding_count(struct decision *decision, int outcome) {
     struct engine *engine = decision->engine;
     engine->batch.outcomes[outcome]++;
     for (size_t i = 0; i < decision->reason_count; i++) engine->batch.reasons[decision->reasons[i].reason]++;
     engine->batch.journals += decision->journal_count;
-    if (outcome != OUTCOME_POISON) shares_add(decision, outcome);
+    if (outcome != OUTCOME_POISON && !is_silent(decision)) shares_add(decision, outcome);
 }
-
-/* Nobody is told what became of it. */
-static bool is_silent(const struct decision *decision) { return decision->input->follows || decision->input->internal; }
 
 static void dead_letter(struct decision *decision) {
     if (decision->input->follows) return;

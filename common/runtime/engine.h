@@ -147,7 +147,8 @@ const struct engine_counts *engine_counts(const struct engine *engine);
 /* What the processor counts itself (tallied), committed batches only; the list grows, entries keep their place. batch: of the batch in the making. */
 struct engine_tally { int counter; char *entity; const char *step; uint64_t committed, batch; };
 const struct engine_tally *engine_tallies(const struct engine *engine, size_t *count);
-/* Outcomes as counted above, of each source and of each legal entity that has come up, committed batches only; without poison, whose source is not known. The list
+/* Outcomes as counted above, of each source and of each legal entity that has come up, committed batches only; of events whose source is told what
+ * became of them, without poison, whose source is not known. The list
  * grows, entries keep their place; past a number of names of a kind, further ones are `other`. batch: of the batch in the making. */
 enum engine_share_kind { SHARE_SOURCE, SHARE_ENTITY, SHARE_KINDS };
 struct engine_share { enum engine_share_kind kind; char *name; uint64_t committed[OUTCOME_COUNT], batch[OUTCOME_COUNT]; };

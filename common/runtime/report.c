@@ -144,7 +144,8 @@ static void refresh_clients(struct report *report) {
                                                           [SERVE_CONSUMER] = consumer_statistics(report->options.consumer)};
     for (int i = 0; i < SERVE_CLIENTS; i++) {
         const struct client_statistics *now = all[i];
-        struct serve_client_metrics *metrics = &serve_metrics(report->options.serve)->clients[i];
+        if (!atomic_load(&now->taken)) continue;
+        struct serve_client_metrics *metrics = serve_client(report->options.serve, (enum serve_client)i);
         gauge_set(metrics->queued_records, atomic_load(&now->queued_records));
         gauge_set(metrics->queued_bytes, atomic_load(&now->queued_bytes));
         gauge_set(metrics->round_trip_us, atomic_load(&now->round_trip_us));

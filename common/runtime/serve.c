@@ -13,6 +13,7 @@ struct serve {
     struct metrics *registry;
     struct http_server *server;
     struct serve_metrics metrics;
+    struct serve_client_metrics clients[SERVE_CLIENTS];
     pthread_mutex_t lock;
     struct buffer unready;      /* why not, under the lock */
 };
@@ -52,18 +53,18 @@ static void register_counters(struct serve *serve, const char *name) {
     s->producer_renewals = metrics_counter(m, "kontor_producer_renewals_total", "Producers made anew because the last one was in doubt.", processor);
 }
 
-static void register_clients(struct serve *serve, const char *name) {
-    struct metrics *m = serve->registry;
+struct serve_client_metrics *serve_client(struct serve *serve, enum serve_client which) {
     static const char *const roles[SERVE_CLIENTS] = {[SERVE_PRODUCER] = "producer", [SERVE_CONSUMER] = "consumer"};
-    for (int i = 0; i < SERVE_CLIENTS; i++) {
-        struct serve_client_metrics *s = &serve->metrics.clients[i];
-        const metric_labels client = METRIC_LABELS("processor", name, "client", roles[i]);
-        s->queued_records = metrics_gauge(m, "kontor_kafka_queued_records", "Records produced and not yet delivered; fetched and not yet taken.", client);
-        s->queued_bytes = metrics_gauge(m, "kontor_kafka_queued_bytes", "... their bytes.", client);
-        s->round_trip_us = metrics_gauge_us(m, "kontor_kafka_round_trip_seconds", "Mean of the last interval, of the slowest broker; 0: nothing was asked. A fetch waits for records.", client);
-        s->brokers_up = metrics_gauge(m, "kontor_kafka_brokers_up", "Brokers that the client is connected to.", client);
-        s->failed_requests = metrics_counter(m, "kontor_kafka_failed_requests_total", "Requests to brokers that could not be sent, were answered wrongly or not in time.", client);
-    }
+    struct metrics *m = serve->registry;
+    struct serve_client_metrics *s = &serve->clients[which];
+    if (s->brokers_up) return s;
+    const metric_labels client = METRIC_LABELS("processor", serve->processor->name, "client", roles[which]);
+    s->queued_records = metrics_gauge(m, "kontor_kafka_queued_records", "Records produced and not yet delivered; fetched and not yet taken.", client);
+    s->queued_bytes = metrics_gauge(m, "kontor_kafka_queued_bytes", "... their bytes.", client);
+    s->round_trip_us = metrics_gauge_us(m, "kontor_kafka_round_trip_seconds", "Mean of the last interval, of the slowest broker; 0: nothing was asked. A fetch waits for records.", client);
+    s->brokers_up = metrics_gauge(m, "kontor_kafka_brokers_up", "Brokers that the client is connected to.", client);
+    s->failed_requests = metrics_counter(m, "kontor_kafka_failed_requests_total", "Requests to brokers that could not be sent, were answered wrongly or not in time.", client);
+    return s;
 }
 
 /* When and what: a restart or an upgrade shows in every panel. */
@@ -145,7 +146,6 @@ bool serve_open(struct serve **result, const struct processor *processor, const 
     register_waiting(serve, processor);
     register_histograms(serve, processor->name);
     register_gauges(serve, processor);
-    register_clients(serve, processor->name);
     serve_set_reasons(serve, SLICE("starting\n"));
     const struct http_options options = {listen, serve->registry, ready, serve};
     serve->server = http_start(&options, error);
@@ -177,8 +177,8 @@ void serve_count(struct serve *serve, int counter, const char *entity, const cha
 
 void serve_share(struct serve *serve, enum engine_share_kind kind, const char *name, int outcome, int64_t count) {
     static const struct { const char *metric, *help, *label; } kinds[SHARE_KINDS] = {
-        [SHARE_SOURCE] = {"kontor_source_events_total", "Events by the system they came from and outcome, without poison; the 151st source and further ones as `other`.", "source"},
-        [SHARE_ENTITY] = {"kontor_entity_events_total", "Events by legal entity and outcome, without poison; the 151st entity and further ones as `other`.", "entity"}};
+        [SHARE_SOURCE] = {"kontor_source_events_total", "Events of sources by the system they came from and outcome, without poison; the 151st source and further ones as `other`.", "source"},
+        [SHARE_ENTITY] = {"kontor_entity_events_total", "Events of sources by legal entity and outcome, without poison; the 151st entity and further ones as `other`.", "entity"}};
     counter_add(metrics_counter(serve->registry, kinds[kind].metric, kinds[kind].help,
                                 METRIC_LABELS("processor", serve->processor->name, kinds[kind].label, name, "outcome", outcome_names[outcome])), count);
 }

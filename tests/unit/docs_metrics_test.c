@@ -72,6 +72,7 @@ static void ask(const struct processor *processor) {
     if (!serve_open(&serve, processor, "1", "127.0.0.1:0", &error)) fail_msg("%s", error.text);
     for (int i = 0; i < COUNTERS_MAXIMUM && processor->counters[i].name; i++) serve_count(serve, i, "1000", "posted", 1);
     for (int kind = 0; kind < SHARE_KINDS; kind++) serve_share(serve, (enum engine_share_kind)kind, "1000", OUTCOME_HELD, 1);
+    for (int client = 0; client < SERVE_CLIENTS; client++) (void)serve_client(serve, (enum serve_client)client);
     assert_true(metrics_render(serve_registry(serve), &text));
     buffer_append(&text, "", 1);
     take(text.data, processor->name);

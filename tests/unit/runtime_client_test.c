@@ -10,28 +10,31 @@
 
 static bool take(struct client_events *events, bool produces, const char *text) { return client_statistics_take(events, produces, text, strlen(text)); }
 
-#define BROKER(name, id, state, rtt, errors) \
-    "\"" name "\":{\"name\":\"" name "\",\"nodeid\":" id ",\"state\":\"" state "\",\"txerrs\":" errors ",\"rxerrs\":0,\"req_timeouts\":1,\"rtt\":{\"avg\":" rtt ",\"cnt\":3}}"
+#define BROKER(name, id, state, rtt, errors) BROKER_OF("learned", name, id, state, rtt, errors)
+#define BROKER_OF(source, name, id, state, rtt, errors) \
+    "\"" name "\":{\"name\":\"" name "\",\"source\":\"" source "\",\"nodeid\":" id ",\"state\":\"" state "\",\"txerrs\":" errors ",\"rxerrs\":0,\"req_timeouts\":1,\"rtt\":{\"avg\":" rtt ",\"cnt\":3}}"
 
 static void of_a_producer(void **state) {
     (void)state;
     struct client_events events = {.role = "producer"};
     assert_true(take(&events, true, "{\"msg_cnt\":7,\"msg_size\":900,\"brokers\":{" BROKER("boot", "-1", "UP", "0", "0") "," BROKER("one", "1", "UP", "2500", "4") ","
-                                    BROKER("two", "2", "CONNECT", "1200", "0") "}}"));
+                                    BROKER("two", "2", "CONNECT", "1200", "0") "," BROKER_OF("logical", "TxnCoordinator", "1", "UP", "9", "0") "}}"));
     assert_int_equal(events.statistics.queued_records, 7);
     assert_int_equal(events.statistics.queued_bytes, 900);
     assert_int_equal(events.statistics.round_trip_us, 2500);
     assert_int_equal(events.statistics.brokers_up, 1);
-    assert_int_equal(events.statistics.failed_requests, 4 + 3 * 1);
+    assert_int_equal(events.statistics.failed_requests, 4 + 4 * 1);
 }
 
 static void of_a_consumer(void **state) {
     (void)state;
     struct client_events events = {.role = "consumer"};
+    assert_false(events.statistics.taken);
     assert_true(take(&events, false, "{\"msg_cnt\":99,\"msg_size\":99,\"brokers\":{},\"topics\":{\"a\":{\"partitions\":{\"0\":{\"fetchq_cnt\":3,\"fetchq_size\":30},"
                                      "\"-1\":{\"fetchq_cnt\":0,\"fetchq_size\":0}}},\"b\":{\"partitions\":{\"0\":{\"fetchq_cnt\":4,\"fetchq_size\":50}}}}}"));
     assert_int_equal(events.statistics.queued_records, 7);
     assert_int_equal(events.statistics.queued_bytes, 80);
+    assert_true(events.statistics.taken);
     assert_int_equal(events.statistics.brokers_up, 0);
 }
 
