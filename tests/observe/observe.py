@@ -166,21 +166,21 @@ class Alerts:
             wait_until(lambda: name not in self.prometheus.firing(), deadline_s, f"{name} ends", interval_s=0.3)
 
 
+def without_order(document, **fields):
+    value = invoice(document, "")
+    value["lines"][0].update(order="", order_line="", category="goods", **fields)
+    return value
+
+
 def by_business(cluster, alerts):
     """What old and wrong documents do."""
     alerts.fires("KontorHeldTooOld", "the office's events are years old")
     alerts.fires("KontorWaitingTooOld", "... and others wait for data")
     alerts.fires("KontorSlaBreach", "what waits is overdue by its flow policy")
     alerts.fires("KontorPeriodMissing", "the office posts into a closed period", 90)
-    wrong, number = [], iter(range(100000))
-    bare = invoice("M1", "")
-    bare["lines"][0].update(order="", order_line="", category="goods")
-    send(cluster, "invoice.events", line(bare, 1))
     alerts.fires("KontorMappingDefects", "an invoice without order, for which there is no posting rule", 60)
-    pair = invoice("M2", "")
-    pair["lines"][0].update(order="", order_line="", category="goods", bearer="ZETA")
-    send(cluster, "invoice.events", line(pair, 2))
     alerts.fires("KontorIntercompanyUnpaired", "an entity bears a line without an agreement", 120)
+    wrong, number = [], iter(range(100000))
 
     def wrong_tax():
         wrong.append(f"W{next(number)}")
@@ -264,6 +264,7 @@ def run(folder):
             wait_until(lambda: prometheus.query("sum(up)") == [({}, len(names))], 20, "all up", interval_s=0.2)
             wait_until(lambda: len(prometheus.query("processor:kontor_records:rate5m")) == len(names), 20, "rules are evaluated", interval_s=0.2)
             assert not prometheus.firing(), prometheus.firing()
+        send(cluster, "invoice.events", line(without_order("M1"), 1), line(without_order("M2", bearer="ZETA"), 2))
         feed_slices(cluster, alerts, folder, range(SLICES - 1))
         await_caught_up(processors.values())
         erp_posts(cluster)
