@@ -210,10 +210,10 @@ def by_load(cluster, alerts, folder, expenses):
     configured, repeats = expenses.config.read_text(), open(folder / "expense.events.jsonl").readlines() * 20
     expenses.config.write_text(configured + "batch.max.records=1\ncommit.gap.ms=500\n")
     expenses.restart()
-    alerts.fires("KontorLagGrows", "a processor that is slow, and thousands of records come every second", 120, again=lambda: send(cluster, "expense.events", *repeats))
+    alerts.fires("KontorBehind", "a processor that is slow, and thousands of records come every second", 120, again=lambda: send(cluster, "expense.events", *repeats))
     expenses.config.write_text(configured)
     expenses.restart()
-    alerts.ends("KontorLagGrows")
+    alerts.ends("KontorBehind")
 
 
 def by_processes(alerts, victim):
