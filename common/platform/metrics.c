@@ -43,7 +43,7 @@ struct metrics {
     struct family *first, *last;
 };
 
-static const double nanoseconds_per_second = 1e9, milliseconds_per_second = 1e3;
+static const double nanoseconds_per_second = 1e9, microseconds_per_second = 1e6, milliseconds_per_second = 1e3;
 
 const double metrics_latency_bounds[] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600};
 const size_t metrics_latency_bound_count = sizeof metrics_latency_bounds / sizeof *metrics_latency_bounds;
@@ -198,6 +198,10 @@ struct gauge *metrics_gauge(struct metrics *metrics, const char *name, const cha
 
 struct gauge *metrics_gauge_ms(struct metrics *metrics, const char *name, const char *help, metric_labels labels) {
     return &register_series(metrics, (struct description){name, help, KIND_GAUGE, milliseconds_per_second, NULL, 0}, labels)->gauge;
+}
+
+struct gauge *metrics_gauge_us(struct metrics *metrics, const char *name, const char *help, metric_labels labels) {
+    return &register_series(metrics, (struct description){name, help, KIND_GAUGE, microseconds_per_second, NULL, 0}, labels)->gauge;
 }
 
 void metrics_gauge_read(struct metrics *metrics, const char *name, const char *help, metric_labels labels, double (*read)(void *context),

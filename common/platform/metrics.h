@@ -39,6 +39,8 @@ struct gauge { _Atomic int64_t value; };
 struct gauge *metrics_gauge(struct metrics *metrics, const char *name, const char *help, metric_labels labels);
 /* A gauge of seconds that is set in milliseconds. */
 struct gauge *metrics_gauge_ms(struct metrics *metrics, const char *name, const char *help, metric_labels labels);
+/* ... in microseconds. */
+struct gauge *metrics_gauge_us(struct metrics *metrics, const char *name, const char *help, metric_labels labels);
 static inline void gauge_set(struct gauge *gauge, int64_t value) { atomic_store_explicit(&gauge->value, value, memory_order_relaxed); }
 static inline void gauge_add(struct gauge *gauge, int64_t change) { atomic_fetch_add_explicit(&gauge->value, change, memory_order_relaxed); }
 

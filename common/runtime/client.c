@@ -1,5 +1,6 @@
 #include "common/runtime/client.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -64,7 +65,64 @@ static void take_error(rd_kafka_t *client, int code, const char *reason, void *o
         log_warning_with("broker_unreachable", LOG_FIELDS(LOG_TEXT("client", events->role)), "no broker can be reached: %s; trying on", reason);
 }
 
+static int64_t integer_of(const json_t *object, const char *name) { return (int64_t)json_integer_value(json_object_get(object, name)); }
+
+/* Fetched and not taken yet, of all partitions. */
+static void sum_fetched(const json_t *root, int64_t *records, int64_t *bytes) {
+    const char *name;
+    json_t *topic, *partition;
+    json_object_foreach(json_object_get(root, "topics"), name, topic) {
+        const char *number;
+        json_object_foreach(json_object_get(topic, "partitions"), number, partition) {
+            *records += integer_of(partition, "fetchq_cnt");
+            *bytes += integer_of(partition, "fetchq_size");
+        }
+    }
+}
+
+/* Source of the fields: librdkafka, STATISTICS.md. */
+bool client_statistics_take(struct client_events *events, bool produces, const char *text, size_t length) {
+    json_t *root = json_loadb(text, length, 0, NULL), *broker;
+    if (!root) return false;
+    int64_t records = 0, bytes = 0, slowest_us = 0, up = 0, failed = 0;
+    const char *name;
+    json_object_foreach(json_object_get(root, "brokers"), name, broker) {
+        const char *state = json_string_value(json_object_get(broker, "state"));
+        int64_t mean_us = integer_of(json_object_get(broker, "rtt"), "avg");
+        const char *source = json_string_value(json_object_get(broker, "source"));
+        /* The bootstrap address is no broker, and the group's or transaction's coordinator is one by another name. */
+        up += state && strcmp(state, "UP") == 0 && integer_of(broker, "nodeid") >= 0 && !(source && strcmp(source, "logical") == 0);
+        failed += integer_of(broker, "txerrs") + integer_of(broker, "rxerrs") + integer_of(broker, "req_timeouts");
+        if (mean_us > slowest_us) slowest_us = mean_us;
+    }
+    if (produces) {
+        records = integer_of(root, "msg_cnt");
+        bytes = integer_of(root, "msg_size");
+    } else {
+        sum_fetched(root, &records, &bytes);
+    }
+    json_decref(root);
+    struct client_statistics *to = &events->statistics;
+    atomic_store(&to->queued_records, records);
+    atomic_store(&to->queued_bytes, bytes);
+    atomic_store(&to->round_trip_us, slowest_us);
+    atomic_store(&to->brokers_up, up);
+    if (failed > events->failed_said) atomic_fetch_add(&to->failed_requests, failed - events->failed_said);
+    events->failed_said = failed;
+    atomic_store(&to->taken, true);
+    return true;
+}
+
+static int take_statistics(rd_kafka_t *client, char *text, size_t length, void *opaque) {
+    (void)client_statistics_take(opaque, rd_kafka_type(client) == RD_KAFKA_PRODUCER, text, length);
+    return 0;   /* the text stays librdkafka's */
+}
+
 static bool fill(rd_kafka_conf_t *conf, const struct client_options *options, struct error *error) {
+    char interval[16];
+    snprintf(interval, sizeof interval, "%d", CLIENT_STATISTICS_MS);
+    const struct client_property statistics = {"statistics.interval.ms", interval};
+    if (options->measured && !set_property(conf, &statistics, error)) return false;
     for (const struct client_property *p = options->usual; p && p->name; p++)
         if (!set_property(conf, p, error)) return false;
     enum client_scope other = options->type == RD_KAFKA_PRODUCER ? CLIENT_CONSUMER : CLIENT_PRODUCER;
@@ -80,6 +138,8 @@ bool client_new(rd_kafka_t **client, const struct client_options *options, struc
     rd_kafka_conf_set_log_cb(conf, write_log);
     rd_kafka_conf_set_error_cb(conf, take_error);
     rd_kafka_conf_set_opaque(conf, options->opaque);
+    if (options->measured) rd_kafka_conf_set_stats_cb(conf, take_statistics);
+    options->events->failed_said = 0;
     if (!fill(conf, options, error)) {
         rd_kafka_conf_destroy(conf);
         return false;

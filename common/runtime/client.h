@@ -25,10 +25,22 @@ MUST_CHECK bool client_settings_add(struct client_settings *settings, const char
 /* Whether nothing that exactly-once stands on is configured otherwise. */
 MUST_CHECK bool client_settings_check(const struct client_settings *settings, struct error *error);
 
+/* From librdkafka's own statistics, every CLIENT_STATISTICS_MS, or as kafka.statistics.interval.ms says; of a client that is measured. */
+enum { CLIENT_STATISTICS_MS = 10000 };
+struct client_statistics {
+    atomic_bool taken;                              /* false: nothing is known yet */
+    _Atomic int64_t queued_records, queued_bytes;   /* produced and not delivered; fetched and not taken */
+    _Atomic int64_t round_trip_us;                  /* mean over the last interval, of the slowest broker; 0: nothing was asked */
+    _Atomic int64_t brokers_up;
+    _Atomic int64_t failed_requests;                /* since the process started */
+};
+
 /* What a client said of itself, on whatever thread. The memory must outlive the client. */
 struct client_events {
     const char *role;           /* for the log: "producer", "consumer", ... */
     atomic_bool unreachable;    /* no broker can be reached; false again after client_reached */
+    struct client_statistics statistics;
+    int64_t failed_said;        /* of this client; its call-backs' own */
 };
 static inline void client_reached(struct client_events *events) { atomic_store_explicit(&events->unreachable, false, memory_order_relaxed); }
 static inline bool client_is_unreachable(const struct client_events *events) { return atomic_load_explicit(&events->unreachable, memory_order_relaxed); }
@@ -42,6 +54,9 @@ struct client_options {
     struct client_events *events;
     void (*prepare)(rd_kafka_conf_t *conf, void *opaque);
     void *opaque;
+    bool measured;              /* events->statistics are wanted */
 };
+/* Takes librdkafka's statistics: text is its JSON document. False: it is none, and nothing is changed. */
+bool client_statistics_take(struct client_events *events, bool produces, const char *text, size_t length);
 MUST_CHECK bool client_new(rd_kafka_t **client, const struct client_options *options, struct error *error);
 #endif

@@ -342,7 +342,7 @@ static bool start_client(struct consumer *consumer, struct error *error) {
         {"group.id", consumer->options.group}, {"group.instance.id", consumer->options.instance}, {"partition.assignment.strategy", "range"},
         {"isolation.level", "read_committed"}, {"enable.auto.commit", "false"}, {"enable.auto.offset.store", "false"},
         {"auto.offset.reset", "error"}, {"enable.partition.eof", "true"}, {NULL, NULL}};
-    struct client_options options = {RD_KAFKA_CONSUMER, consumer->options.settings, usual, fixed, &consumer->events, set_callbacks, consumer};
+    struct client_options options = {RD_KAFKA_CONSUMER, consumer->options.settings, usual, fixed, &consumer->events, set_callbacks, consumer, true};
     return client_new(&consumer->client, &options, error);
 }
 
@@ -489,3 +489,5 @@ void consumer_close(struct consumer *consumer, bool leave, int timeout_ms) {
     free(consumer->owned);
     free(consumer);
 }
+
+const struct client_statistics *consumer_statistics(const struct consumer *consumer) { return &consumer->events.statistics; }

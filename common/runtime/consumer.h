@@ -62,4 +62,6 @@ int64_t consumer_position(const struct consumer *consumer, int input, int32_t pa
 /* Records behind the position, summed over the owned partitions of an input; one for each partition of which the broker has not told yet, and one before the
  * first assignment: 0 means caught up. */
 int64_t consumer_lag(struct consumer *consumer, int input);
+
+const struct client_statistics *consumer_statistics(const struct consumer *consumer);
 #endif

@@ -10,15 +10,16 @@
 
 enum { IDENTIFIER_MAXIMUM = 200 };
 
+/* Nobody is told what became of it. */
+static bool is_silent(const struct decision *decision) { return decision->input->follows || decision->input->internal; }
+
 void deciding_count(struct decision *decision, int outcome) {
     struct engine *engine = decision->engine;
     engine->batch.outcomes[outcome]++;
     for (size_t i = 0; i < decision->reason_count; i++) engine->batch.reasons[decision->reasons[i].reason]++;
     engine->batch.journals += decision->journal_count;
+    if (outcome != OUTCOME_POISON && !is_silent(decision)) shares_add(decision, outcome);
 }
-
-/* Nobody is told what became of it. */
-static bool is_silent(const struct decision *decision) { return decision->input->follows || decision->input->internal; }
 
 static void dead_letter(struct decision *decision) {
     if (decision->input->follows) return;
@@ -113,7 +114,7 @@ static void tallies_add(struct decision *decision, const struct tally *tally) {
     for (size_t i = 0; i < engine->tally_count; i++) {
         struct engine_tally *sum = &engine->tallies[i];
         if (sum->counter != tally->counter || strcmp(sum->step, tally->step) != 0 || !slice_equal(slice_of(sum->entity), tally->entity)) continue;
-        sum->batch++;
+        sum->batch += tally->count;
         return;
     }
     if (engine->tally_count == engine->tally_capacity) {
@@ -125,7 +126,7 @@ static void tallies_add(struct decision *decision, const struct tally *tally) {
     }
     char *entity = strndup(tally->entity.data, tally->entity.length);
     if (!entity) decision_fail(decision, ENGINE_ABORT, "out of memory");
-    engine->tallies[engine->tally_count++] = (struct engine_tally){tally->counter, entity, tally->step, 0, 1};
+    engine->tallies[engine->tally_count++] = (struct engine_tally){tally->counter, entity, tally->step, 0, tally->count};
 }
 
 static void effects_apply(struct decision *decision) {

@@ -430,8 +430,10 @@ void posted(struct decision *decision, struct slice idempotency_key) {
     decision->journals[decision->journal_count++] = idempotency_key;
 }
 
-void tallied(struct decision *decision, int counter, struct slice entity, const char *step) {
+void tallied_more(struct decision *decision, int counter, struct slice entity, const char *step, int64_t count) {
     struct tally *tally = decision_alloc(decision, sizeof *tally);
-    *tally = (struct tally){decision->first_tally, counter, entity, step};
+    *tally = (struct tally){decision->first_tally, counter, entity, step, (uint64_t)count};
     decision->first_tally = tally;
 }
+
+void tallied(struct decision *decision, int counter, struct slice entity, const char *step) { tallied_more(decision, counter, entity, step, 1); }

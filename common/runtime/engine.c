@@ -93,6 +93,10 @@ void engine_outputs(const struct processor *processor, void (*visit)(void *conte
 bool engine_new(struct engine **made, const struct engine_options *options, struct error *error) {
     struct engine *engine = calloc(1, sizeof *engine);
     if (!engine) return error_set(error, "out of memory");
+    if (!(engine->shares = shares_new())) {
+        free(engine);
+        return error_set(error, "out of memory");
+    }
     engine->options = *options;
     engine->processor = options->processor;
     arena_init(&engine->arena, ARENA_BLOCK, options->batch_memory);
@@ -103,6 +107,7 @@ bool engine_new(struct engine **made, const struct engine_options *options, stru
     }
     if (engine->table_positions[MASTER_SOURCE_PERMISSIONS] < 0) {
         error_set(error, "processor %s must declare the table source-permissions: every event is checked against it", engine->processor->name);
+        shares_free(engine->shares);
         free(engine);
         return false;
     }
@@ -134,6 +139,7 @@ void engine_free(struct engine *engine) {
     }
     for (size_t i = 0; i < engine->tally_count; i++) free(engine->tallies[i].entity);
     free(engine->tallies);
+    shares_free(engine->shares);
     free(engine->overlay.slots);
     buffer_free(&engine->scratch);
     arena_free(&engine->arena);
@@ -483,6 +489,7 @@ bool engine_commit(struct engine *engine, struct state_position (*at)(void *cont
         engine->tallies[i].committed += engine->tallies[i].batch;
         engine->tallies[i].batch = 0;
     }
+    shares_commit(engine->shares, true);
     memset(&engine->batch, 0, sizeof engine->batch);
     engine->batch_records = 0;
     overlay_reset(engine);
@@ -491,6 +498,7 @@ bool engine_commit(struct engine *engine, struct state_position (*at)(void *cont
 
 bool engine_abort(struct engine *engine, struct error *error) {
     for (size_t i = 0; i < engine->tally_count; i++) engine->tallies[i].batch = 0;
+    shares_commit(engine->shares, false);
     memset(&engine->batch, 0, sizeof engine->batch);
     engine->batch_records = 0;
     overlay_reset(engine);

@@ -147,8 +147,14 @@ const struct engine_counts *engine_counts(const struct engine *engine);
 /* What the processor counts itself (tallied), committed batches only; the list grows, entries keep their place. batch: of the batch in the making. */
 struct engine_tally { int counter; char *entity; const char *step; uint64_t committed, batch; };
 const struct engine_tally *engine_tallies(const struct engine *engine, size_t *count);
-/* What waits now. oldest_ms: the earliest event time of what waits or is held; 0: nothing does. */
-struct task_waiting { uint64_t parked, held, behind, deferred; int64_t oldest_ms; int64_t stream_time_ms; };
+/* Outcomes as counted above, of each source and of each legal entity that has come up, committed batches only; of events whose source is told what
+ * became of them, without poison, whose source is not known. The list
+ * grows, entries keep their place; past a number of names of a kind, further ones are `other`. batch: of the batch in the making. */
+enum engine_share_kind { SHARE_SOURCE, SHARE_ENTITY, SHARE_KINDS };
+struct engine_share { enum engine_share_kind kind; char *name; uint64_t committed[OUTCOME_COUNT], batch[OUTCOME_COUNT]; };
+const struct engine_share *engine_shares(const struct engine *engine, size_t *count);
+/* What waits now. oldest_ms: the earliest event time of what waits or is held, oldest_held_ms: of what is held; 0: nothing does. */
+struct task_waiting { uint64_t parked, held, behind, deferred; int64_t oldest_ms, oldest_held_ms; int64_t stream_time_ms; };
 struct task_waiting task_waiting(struct task *task);
 /* By reason, and by the table, or store of the processor's own, that lacks a key: events with several count for each. Adds to the sums. */
 struct waiting_sums { uint64_t parked_by_reason[REASON_COUNT], held_by_reason[REASON_COUNT], for_table[MASTER_COUNT], for_store[STORES_MAXIMUM]; };

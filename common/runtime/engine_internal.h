@@ -64,6 +64,8 @@ struct unmarked { uint64_t sequence; int64_t limit_ms; };
 struct parking {
     struct index by_document, by_missing, by_number;    /* by_number: those whose age counts */
     struct deadlines by_age;                    /* event times of these, and of some that left */
+    struct index held;                          /* by number */
+    struct deadlines held_by_age;               /* event times of these, and of some that left */
     struct waiting_sums sums;
     struct deadlines by_stream, by_broker;      /* in stream time; in the broker's, of what has a mark */
     struct unmarked *unmarked;                  /* what had no mark when it began to wait; some may have left */
@@ -135,6 +137,7 @@ struct engine {
     struct engine_counts committed, batch;
     struct engine_tally *tallies;           /* what the processor counts itself */
     size_t tally_count, tally_capacity;
+    struct shares *shares;
     uint32_t flood_seen, flood_poison;
 };
 
@@ -145,7 +148,13 @@ struct effect { struct effect *next; int store; struct slice key; const void *va
 struct emission { struct emission *next; int output; struct slice erp, key, bytes, corrects; };   /* corrects: origin of the event that it takes the place of; empty: none */
 struct deferral { struct deferral *next; struct slice name; int output; struct slice key, bytes; int64_t at_ms; };   /* no bytes: the one of that name is taken back */
 
-struct tally { struct tally *next; int counter; struct slice entity; const char *step; };   /* one more to count */
+struct tally { struct tally *next; int counter; struct slice entity; const char *step; uint64_t count; };   /* so many more to count */
+
+/* Events by source and by entity: shares.c. shares_add counts for the batch; shares_commit adds the batch, or forgets it. */
+struct shares *shares_new(void);
+void shares_free(struct shares *shares);
+void shares_add(struct decision *decision, int outcome);
+void shares_commit(struct shares *shares, bool committed);
 
 enum verdict { VERDICT_ACCEPTED, VERDICT_DUPLICATE, VERDICT_REJECTED, VERDICT_HELD, VERDICT_PARKED, VERDICT_POISON };
 

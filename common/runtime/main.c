@@ -199,7 +199,7 @@ static enum step run(struct process *process, struct fatal_cause *fatal) {
     process->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     process->topics = calloc(1, sizeof *process->topics);
     if (process->wake < 0 || !process->topics) return fatal_because(fatal, EXIT_RUN, "out of memory or descriptors");
-    if (!serve_open(&process->serve, process->processor, config_text(process->config, "metrics.listen"), &error) ||
+    if (!serve_open(&process->serve, process->processor, KONTOR_VERSION, config_text(process->config, "metrics.listen"), &error) ||
         !tail_open(&process->tail, &process->settings, process->wake, &error) || !open_registry(process, &error))
         return fatal_because(fatal, EXIT_CONFIGURATION, "%.500s", error.text);
     log_info_with("started", LOG_FIELDS(LOG_TEXT("instance", config_text(process->config, "instance.name")), LOG_TEXT("version", KONTOR_VERSION),

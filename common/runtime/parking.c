@@ -118,6 +118,8 @@ static bool index_insert(struct task *task, uint64_t sequence, const struct park
     char number[8];
     if (parked->status != PARKED_STATUS_DEFERRED && (!index_add(&parking->by_number, sequence_key(number, sequence), sequence) ||
         !deadlines_push(&parking->by_age, (struct parked_deadline){parked->timestamp_ms, sequence}))) return false;
+    if (parked->status == PARKED_STATUS_HELD && (!index_add(&parking->held, sequence_key(number, sequence), sequence) ||
+        !deadlines_push(&parking->held_by_age, (struct parked_deadline){parked->timestamp_ms, sequence}))) return false;
     for (size_t i = 0; i < parked->missing.count; i++)
         if (!index_add(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence)) return false;
     if (!has_deadline(parked)) return true;
@@ -133,6 +135,8 @@ static void index_erase(struct task *task, uint64_t sequence, const struct parke
     char number[8];
     index_remove(&parking->by_number, sequence_key(number, sequence), sequence);
     if (!parking->by_number.key_count) parking->by_age.count = 0;
+    index_remove(&parking->held, sequence_key(number, sequence), sequence);
+    if (!parking->held.key_count) parking->held_by_age.count = 0;
     for (size_t i = 0; i < parked->missing.count; i++) index_remove(&parking->by_missing, missing_index_key(key, &parked->missing.items[i]), sequence);
     if (!has_deadline(parked)) return;
     ticks_leave(task, parked);
@@ -143,7 +147,9 @@ void parking_free(struct task *task) {
     index_free(&task->parking.by_document);
     index_free(&task->parking.by_missing);
     index_free(&task->parking.by_number);
+    index_free(&task->parking.held);
     free(task->parking.by_age.items);
+    free(task->parking.held_by_age.items);
     free(task->parking.by_stream.items);
     free(task->parking.by_broker.items);
     free(task->parking.unmarked);
@@ -200,13 +206,18 @@ bool parking_load(struct task *task, struct error *error) {
     return true;
 }
 
+/* The earliest event time of those in the index; 0: there is none. */
+static int64_t oldest_of(struct deadlines *by_age, struct index *index) {
+    char number[8];
+    while (by_age->count && index_next(index, sequence_key(number, by_age->items[0].sequence), 0) == INDEX_NONE) (void)deadlines_pop_until(by_age, INT64_MAX);
+    return by_age->count ? by_age->items[0].at_ms : 0;
+}
+
 struct task_waiting task_waiting(struct task *task) {
     struct parking *parking = &task->parking;
     struct task_waiting waiting = parking->counts;
-    char number[8];
-    while (parking->by_age.count && index_next(&parking->by_number, sequence_key(number, parking->by_age.items[0].sequence), 0) == INDEX_NONE)
-        (void)deadlines_pop_until(&parking->by_age, INT64_MAX);
-    waiting.oldest_ms = parking->by_age.count ? parking->by_age.items[0].at_ms : 0;
+    waiting.oldest_ms = oldest_of(&parking->by_age, &parking->by_number);
+    waiting.oldest_held_ms = oldest_of(&parking->held_by_age, &parking->held);
     waiting.stream_time_ms = task->stream_time_ms;
     return waiting;
 }

@@ -211,6 +211,8 @@ bool erp_known(const struct decision *decision, struct slice erp);
 void posted(struct decision *decision, struct slice idempotency_key);
 /* One more of the processor's counter, when the batch is committed. step: a static text. */
 void tallied(struct decision *decision, int counter, struct slice entity, const char *step);
+/* ... so many more, at least 0. */
+void tallied_more(struct decision *decision, int counter, struct slice entity, const char *step, int64_t count);
 /* The Kafka offset of the newest record of each table looked up so far: for PostingCommand.master_offsets. */
 size_t decision_master_offsets(struct decision *decision, enum master *tables, int64_t *offsets, size_t capacity);
 const char *master_name(enum master table);

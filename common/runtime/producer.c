@@ -145,7 +145,7 @@ static bool start_client(struct producer *producer, struct error *error) {
         {"transactional.id", producer->options.transactional_id}, {"transaction.timeout.ms", transaction_timeout}, {"acks", "all"},
         {"partitioner", "murmur2_random"}, /* Java's */ {"message.timeout.ms", transaction_timeout}, {NULL, NULL}};
     producer->requests = (struct requests){0};
-    struct client_options options = {RD_KAFKA_PRODUCER, producer->options.settings, usual, fixed, &producer->events, set_callbacks, producer};
+    struct client_options options = {RD_KAFKA_PRODUCER, producer->options.settings, usual, fixed, &producer->events, set_callbacks, producer, true};
     return client_new(&producer->client, &options, error);
 }
 
@@ -396,3 +396,5 @@ enum commit_outcome producer_commit(struct producer *producer, struct abort_caus
 }
 
 struct producer_counts producer_counts(const struct producer *producer) { return producer->counts; }
+
+const struct client_statistics *producer_statistics(const struct producer *producer) { return &producer->events.statistics; }

@@ -69,4 +69,6 @@ void producer_discard(struct producer *producer);
 
 struct producer_counts { int64_t committed, discarded, renewed, unknown; };
 struct producer_counts producer_counts(const struct producer *producer);
+
+const struct client_statistics *producer_statistics(const struct producer *producer);
 #endif

@@ -15,6 +15,9 @@ struct report {
     struct producer_counts producer_said;
     uint64_t *tallies_said;     /* of engine_tallies, as many as were met */
     size_t tally_count;
+    uint64_t (*shares_said)[OUTCOME_COUNT];     /* of engine_shares, as many as were met */
+    size_t share_count;
+    int64_t failed_said[SERVE_CLIENTS];
     struct buffer lines;
     int64_t reasons_ms, gauges_ms, now_ms;
 };
@@ -31,6 +34,7 @@ void report_close(struct report *report) {
     if (!report) return;
     buffer_free(&report->lines);
     free(report->tallies_said);
+    free(report->shares_said);
     free(report);
 }
 
@@ -59,6 +63,26 @@ static void tallies_tell(struct report *report) {
     }
 }
 
+/* The same of sources and entities. */
+static void shares_tell(struct report *report) {
+    const struct report_options *o = &report->options;
+    size_t count;
+    const struct engine_share *shares = engine_shares(o->engine, &count);
+    if (count > report->share_count) {
+        uint64_t (*said)[OUTCOME_COUNT] = realloc(report->shares_said, count * sizeof *said);
+        if (!said) return;
+        memset(said + report->share_count, 0, (count - report->share_count) * sizeof *said);
+        report->shares_said = said;
+        report->share_count = count;
+    }
+    for (size_t i = 0; i < count; i++)
+        for (int outcome = 0; outcome < OUTCOME_COUNT; outcome++) {
+            const uint64_t more = shares[i].committed[outcome] - report->shares_said[i][outcome];
+            if (more) serve_share(o->serve, shares[i].kind, shares[i].name, outcome, (int64_t)more);
+            report->shares_said[i][outcome] = shares[i].committed[outcome];
+        }
+}
+
 void report_committed(struct report *report, size_t records, int64_t commit_ns) {
     struct serve_metrics *metrics = serve_metrics(report->options.serve);
     const struct engine_counts *counts = engine_counts(report->options.engine);
@@ -75,6 +99,7 @@ void report_committed(struct report *report, size_t records, int64_t commit_ns) 
     counter_add(metrics->ticks, (int64_t)(counts->ticks - report->said.ticks));
     report->said = *counts;
     tallies_tell(report);
+    shares_tell(report);
 }
 
 void report_aborted(struct report *report) {
@@ -115,6 +140,23 @@ static void refresh_waiting(const struct report_options *o, struct serve_metrics
         if (metrics->for_store[i]) gauge_set(metrics->for_store[i], (int64_t)sums.for_store[i]);
 }
 
+static void refresh_clients(struct report *report) {
+    const struct client_statistics *all[SERVE_CLIENTS] = {[SERVE_PRODUCER] = producer_statistics(report->options.producer),
+                                                          [SERVE_CONSUMER] = consumer_statistics(report->options.consumer)};
+    for (int i = 0; i < SERVE_CLIENTS; i++) {
+        const struct client_statistics *now = all[i];
+        if (!atomic_load(&now->taken)) continue;
+        struct serve_client_metrics *metrics = serve_client(report->options.serve, (enum serve_client)i);
+        gauge_set(metrics->queued_records, atomic_load(&now->queued_records));
+        gauge_set(metrics->queued_bytes, atomic_load(&now->queued_bytes));
+        gauge_set(metrics->round_trip_us, atomic_load(&now->round_trip_us));
+        gauge_set(metrics->brokers_up, atomic_load(&now->brokers_up));
+        const int64_t failed = atomic_load(&now->failed_requests);
+        counter_add(metrics->failed_requests, failed - report->failed_said[i]);
+        report->failed_said[i] = failed;
+    }
+}
+
 static void refresh_gauges(struct report *report, bool paused) {
     const struct report_options *o = &report->options;
     struct serve_metrics *metrics = serve_metrics(o->serve);
@@ -125,6 +167,7 @@ static void refresh_gauges(struct report *report, bool paused) {
     gauge_set(metrics->behind, (int64_t)totals.behind);
     refresh_waiting(o, metrics);
     gauge_set(metrics->waiting_age_ms, totals.oldest_ms ? clock_wall_ms() - totals.oldest_ms : 0);
+    gauge_set(metrics->held_age_ms, totals.oldest_held_ms ? clock_wall_ms() - totals.oldest_held_ms : 0);
     gauge_set(metrics->state_bytes, (int64_t)totals.state_bytes);
     gauge_set(metrics->state_entries, (int64_t)totals.state_entries);
     gauge_set(metrics->tasks_owned, totals.owned);
@@ -140,6 +183,7 @@ static void refresh_gauges(struct report *report, bool paused) {
     counter_add(metrics->producer_renewals, now.renewed - report->producer_said.renewed);
     counter_add(metrics->transactions_unknown, now.unknown - report->producer_said.unknown);
     report->producer_said = now;
+    refresh_clients(report);
 }
 
 bool report_refresh(struct report *report, bool producer_is_ready, const char *paused) {

@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "common/platform/clock.h"
 #include "common/platform/http.h"
 #include "common/runtime/engine.h"
 #include "common/runtime/topics.h"
@@ -12,6 +13,7 @@ struct serve {
     struct metrics *registry;
     struct http_server *server;
     struct serve_metrics metrics;
+    struct serve_client_metrics clients[SERVE_CLIENTS];
     pthread_mutex_t lock;
     struct buffer unready;      /* why not, under the lock */
 };
@@ -51,6 +53,26 @@ static void register_counters(struct serve *serve, const char *name) {
     s->producer_renewals = metrics_counter(m, "kontor_producer_renewals_total", "Producers made anew because the last one was in doubt.", processor);
 }
 
+struct serve_client_metrics *serve_client(struct serve *serve, enum serve_client which) {
+    static const char *const roles[SERVE_CLIENTS] = {[SERVE_PRODUCER] = "producer", [SERVE_CONSUMER] = "consumer"};
+    struct metrics *m = serve->registry;
+    struct serve_client_metrics *s = &serve->clients[which];
+    if (s->brokers_up) return s;
+    const metric_labels client = METRIC_LABELS("processor", serve->processor->name, "client", roles[which]);
+    s->queued_records = metrics_gauge(m, "kontor_kafka_queued_records", "Records produced and not yet delivered; fetched and not yet taken.", client);
+    s->queued_bytes = metrics_gauge(m, "kontor_kafka_queued_bytes", "... their bytes.", client);
+    s->round_trip_us = metrics_gauge_us(m, "kontor_kafka_round_trip_seconds", "Mean of the last interval, of the slowest broker; 0: nothing was asked. A fetch waits for records.", client);
+    s->brokers_up = metrics_gauge(m, "kontor_kafka_brokers_up", "Brokers that the client is connected to.", client);
+    s->failed_requests = metrics_counter(m, "kontor_kafka_failed_requests_total", "Requests to brokers that could not be sent, were answered wrongly or not in time.", client);
+    return s;
+}
+
+/* When and what: a restart or an upgrade shows in every panel. */
+static void register_process(struct serve *serve, const char *name, const char *version) {
+    gauge_set(metrics_gauge(serve->registry, "kontor_build_info", "1; which version runs.", METRIC_LABELS("processor", name, "version", version)), 1);
+    gauge_set(metrics_gauge_ms(serve->registry, "kontor_start_time_seconds", "When the process started, since 1970.", METRIC_LABELS("processor", name)), clock_wall_ms());
+}
+
 static void register_histograms(struct serve *serve, const char *name) {
     struct metrics *m = serve->registry;
     struct serve_metrics *s = &serve->metrics;
@@ -75,7 +97,8 @@ static void register_gauges(struct serve *serve, const struct processor *p) {
     s->parked = metrics_gauge(m, "kontor_parked_events", "Events that wait for data.", processor);
     s->held = metrics_gauge(m, "kontor_held_events", "Events that wait for a person.", processor);
     s->behind = metrics_gauge(m, "kontor_behind_events", "Events that wait behind another of their document.", processor);
-    s->waiting_age_ms = metrics_gauge_ms(m, "kontor_waiting_oldest_seconds", "Age of the oldest event that waits.", processor);
+    s->waiting_age_ms = metrics_gauge_ms(m, "kontor_waiting_oldest_seconds", "Age of the oldest event that waits for data or for a person.", processor);
+    s->held_age_ms = metrics_gauge_ms(m, "kontor_held_oldest_seconds", "Age of the oldest event that waits for a person.", processor);
     s->state_bytes = metrics_gauge(m, "kontor_state_bytes", "Size of the owned tasks' states.", processor);
     s->state_entries = metrics_gauge(m, "kontor_state_entries", "Records in the owned tasks' states.", processor);
     s->tasks_owned = metrics_gauge(m, "kontor_tasks_owned", "Tasks assigned to this instance.", processor);
@@ -107,7 +130,7 @@ static void register_waiting(struct serve *serve, const struct processor *p) {
         s->for_store[i] = metrics_gauge(m, lacking, lacking_help, METRIC_LABELS("processor", p->name, "table", p->stores[i].name));
 }
 
-bool serve_open(struct serve **result, const struct processor *processor, const char *listen, struct error *error) {
+bool serve_open(struct serve **result, const struct processor *processor, const char *version, const char *listen, struct error *error) {
     struct serve *serve = calloc(1, sizeof *serve);
     if (!serve || !(serve->registry = metrics_new())) {
         free(serve);
@@ -115,6 +138,7 @@ bool serve_open(struct serve **result, const struct processor *processor, const 
     }
     serve->processor = processor;
     pthread_mutex_init(&serve->lock, NULL);
+    register_process(serve, processor->name, version);
     register_counters(serve, processor->name);
     for (int i = 0; i < REASON_COUNT; i++)
         serve->metrics.reasons[i] = metrics_counter(serve->registry, "kontor_reasons_total", "Reasons reported, one event may have several.",
@@ -143,9 +167,18 @@ void serve_close(struct serve *serve) {
 }
 
 const char *serve_address(const struct serve *serve) { return http_address(serve->server); }
+struct metrics *serve_registry(const struct serve *serve) { return serve->registry; }
 struct serve_metrics *serve_metrics(struct serve *serve) { return &serve->metrics; }
 
 void serve_count(struct serve *serve, int counter, const char *entity, const char *step, int64_t count) {
     const struct processor_counter *declared = &serve->processor->counters[counter];
     counter_add(metrics_counter(serve->registry, declared->name, declared->help, METRIC_LABELS("processor", serve->processor->name, "entity", entity, "step", step)), count);
+}
+
+void serve_share(struct serve *serve, enum engine_share_kind kind, const char *name, int outcome, int64_t count) {
+    static const struct { const char *metric, *help, *label; } kinds[SHARE_KINDS] = {
+        [SHARE_SOURCE] = {"kontor_source_events_total", "Events of sources by the system they came from and outcome, without poison; the 151st source and further ones as `other`.", "source"},
+        [SHARE_ENTITY] = {"kontor_entity_events_total", "Events of sources by legal entity and outcome, without poison; the 151st entity and further ones as `other`.", "entity"}};
+    counter_add(metrics_counter(serve->registry, kinds[kind].metric, kinds[kind].help,
+                                METRIC_LABELS("processor", serve->processor->name, kinds[kind].label, name, "outcome", outcome_names[outcome])), count);
 }

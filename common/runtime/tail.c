@@ -26,7 +26,7 @@ static bool half_open(struct tail_half *half, const char *role, const char *isol
     const struct client_property fixed[] = {{"isolation.level", isolation}, {"enable.auto.commit", "false"}, {"enable.auto.offset.store", "false"},
                                             {"auto.offset.reset", "error"}, {"enable.partition.eof", "true"}, {NULL, NULL}};
     half->events.role = role;
-    struct client_options options = {RD_KAFKA_CONSUMER, settings, usual, fixed, &half->events, NULL, half};
+    struct client_options options = {RD_KAFKA_CONSUMER, settings, usual, fixed, &half->events, NULL, half, false};
     return client_new(&half->client, &options, error);
 }
 

@@ -283,6 +283,7 @@ struct tasks_totals tasks_totals(const struct tasks *tasks) {
         totals.held += waiting.held;
         totals.behind += waiting.behind;
         if (waiting.oldest_ms > 0 && (totals.oldest_ms == 0 || waiting.oldest_ms < totals.oldest_ms)) totals.oldest_ms = waiting.oldest_ms;
+        if (waiting.oldest_held_ms > 0 && (totals.oldest_held_ms == 0 || waiting.oldest_held_ms < totals.oldest_held_ms)) totals.oldest_held_ms = waiting.oldest_held_ms;
     }
     return totals;
 }

@@ -50,7 +50,7 @@ int64_t tasks_next_try_ms(const struct tasks *tasks);
 
 /* Appends why not every owned task is ready, a line each. True: all are. */
 bool tasks_explain(const struct tasks *tasks, struct buffer *lines);
-struct tasks_totals { uint64_t parked, held, behind, state_bytes, state_entries; int64_t oldest_ms, owned, ready; };
+struct tasks_totals { uint64_t parked, held, behind, state_bytes, state_entries; int64_t oldest_ms, oldest_held_ms, owned, ready; };
 struct tasks_totals tasks_totals(const struct tasks *tasks);
 void tasks_waiting(const struct tasks *tasks, struct waiting_sums *sums);
 #endif

@@ -137,6 +137,8 @@ const struct processor acknowledger_processor = {
     .outputs = {[OUTPUT_DOCUMENTS] = {"documents", &document_state_type, .event_time = true}, [OUTPUT_STEPS] = {"document.steps", &document_step_type, .event_time = true},
                 [OUTPUT_ACKNOWLEDGMENTS] = {"acknowledgments", &acknowledgment_type, .event_time = false}},
     .counters = {[COUNTER_BREACHES] = {"kontor_sla_breaches_total", "Documents whose next step did not come in time, by entity and step."},
-                 [COUNTER_BREACHES_ENDED] = {"kontor_sla_breaches_ended_total", "... for which it has come since."}},
+                 [COUNTER_BREACHES_ENDED] = {"kontor_sla_breaches_ended_total", "... for which it has come since."},
+                 [COUNTER_DURATIONS] = {"kontor_document_durations_total", "Documents that came to a step: confirmed (of all), invoice posted, invoice paid."},
+                 [COUNTER_DURATION_SECONDS] = {"kontor_document_duration_seconds_total", "... how long they took: confirmed from the command sent, the others from the receipt; summed."}},
     .need = {MASTER_FLOW_POLICIES, policies_are_there},
 };

@@ -14,7 +14,7 @@
 
 enum { STORE_DOCUMENTS };
 enum { OUTPUT_DOCUMENTS, OUTPUT_STEPS, OUTPUT_ACKNOWLEDGMENTS };
-enum { COUNTER_BREACHES, COUNTER_BREACHES_ENDED };
+enum { COUNTER_BREACHES, COUNTER_BREACHES_ENDED, COUNTER_DURATIONS, COUNTER_DURATION_SECONDS };
 
 /* How much of a document's life is kept. */
 enum { EVENTS_KEPT = 64, JOURNALS_KEPT = 256, LINKS_KEPT = 256, LINKED_BY_KEPT = 32, PAYMENTS_KEPT = 64, BREACHES_KEPT = 16 };
@@ -70,6 +70,10 @@ int order_compare(int64_t at_ms, struct slice origin, int64_t other_ms, struct s
 int event_answer(const struct life *life, struct slice origin);
 /* The first time that a state was reached; the earliest counts. */
 void reached_at(struct life *life, const char *state, int64_t at_ms);
+
+/* ---- standing.c ---- */
+/* When a state was first reached; otherwise_ms: never. */
+int64_t reached_ms(const struct life *life, const char *state, int64_t otherwise_ms);
 
 /* ---- paying.c ---- */
 struct paying { enum standing standing; int64_t since_ms; int64_t first_ms[STANDING_COUNT]; int64_t paid_e4; };   /* STANDING_NAMED: nothing; first_ms 0: never */

@@ -103,7 +103,7 @@ static int64_t posted_first_ms(const struct life *life) {
 
 /* ---- where it stands ---- */
 
-static int64_t reached_ms(const struct life *life, const char *state, int64_t otherwise_ms) {
+int64_t reached_ms(const struct life *life, const char *state, int64_t otherwise_ms) {
     for (size_t i = 0; i < life->state.reached.count; i++)
         if (slice_equal(life->state.reached.items[i].state, slice_of(state))) return life->state.reached.items[i].at_ms;
     return otherwise_ms;

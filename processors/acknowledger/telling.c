@@ -131,6 +131,18 @@ static void breaches_count(const struct life *before, struct life *after) {
     }
 }
 
+/* How long it took from one state to another, when that is first reached. */
+static void durations_count(const struct life *before, struct life *after) {
+    static const struct { const char *from, *to, *step; bool of_invoices; } spans[] = {
+        {"command sent", "posted", "confirmed", false}, {"received", "posted", "invoice posted", true}, {"received", "paid", "invoice paid", true}};
+    for (size_t i = 0; i < sizeof spans / sizeof *spans; i++) {
+        const int64_t from_ms = reached_ms(after, spans[i].from, 0), to_ms = reached_ms(after, spans[i].to, 0);
+        if (!from_ms || !to_ms || reached_ms(before, spans[i].to, 0) || (spans[i].of_invoices && !slice_equal(after->state.flow, SLICE("invoice")))) continue;
+        tallied(after->decision, COUNTER_DURATIONS, after->state.entity, spans[i].step);
+        tallied_more(after->decision, COUNTER_DURATION_SECONDS, after->state.entity, spans[i].step, to_ms > from_ms ? (to_ms - from_ms) / 1000 : 0);
+    }
+}
+
 /* The alarm for the next step that is due; it rings unless it is taken back. */
 static void watch(const struct life *before, struct life *after) {
     const struct document_state *was = &before->state, *state = &after->state;
@@ -152,6 +164,7 @@ static void watch(const struct life *before, struct life *after) {
 static void told(const struct life *before, struct life *after) {
     payments_tell(before, after);
     breaches_count(before, after);
+    durations_count(before, after);
     watch(before, after);
     state_put(after->decision, STORE_DOCUMENTS, after->key, &after->state);
     (void)emit(after->decision, OUTPUT_DOCUMENTS, (struct slice){0}, &after->state);
