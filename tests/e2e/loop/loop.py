@@ -16,7 +16,7 @@ from proxied import ProxiedCluster  # noqa: E402
 
 PROGRAMS = Path(sys.argv[1]).resolve() if len(sys.argv) > 1 else REPOSITORY / "build" / "tests"
 ONLY = sys.argv[2:]
-FOLDER = REPOSITORY / "build" / "tests" / "loop"
+FOLDER = REPOSITORY / "build" / "tests" / "-".join(["loop", *ONLY[:1]])     # several may run side by side
 KEYS = 100
 PARTITIONS = 6
 POINTS = ("after-begin", "after-produce", "before-seal", "after-seal", "before-offsets", "after-offsets", "before-commit", "after-commit", "before-state", "after-state")
@@ -488,6 +488,8 @@ def main():
     with ProxiedCluster(FOLDER, binaries=PROGRAMS) as cluster:
         counted = Counted(cluster)
         counted.setup()
+        unknown = set(ONLY) - {scenario.__name__ for scenario in SCENARIOS}
+        assert not unknown, f"there is no scenario {unknown}"
         for scenario in SCENARIOS:
             if not ONLY or scenario.__name__ in ONLY:
                 scenario(cluster, counted, rng)
