@@ -10,15 +10,12 @@
 
 enum { IDENTIFIER_MAXIMUM = 200 };
 
-/* Nobody is told what became of it. */
-static bool is_silent(const struct decision *decision) { return decision->input->follows || decision->input->internal; }
-
 void deciding_count(struct decision *decision, int outcome) {
     struct engine *engine = decision->engine;
     engine->batch.outcomes[outcome]++;
     for (size_t i = 0; i < decision->reason_count; i++) engine->batch.reasons[decision->reasons[i].reason]++;
     engine->batch.journals += decision->journal_count;
-    if (outcome != OUTCOME_POISON && !is_silent(decision)) shares_add(decision, outcome);
+    if (outcome != OUTCOME_POISON && !decision_is_silent(decision)) shares_add(decision, outcome);
 }
 
 static void dead_letter(struct decision *decision) {
@@ -58,7 +55,7 @@ static void envelope_check(struct decision *decision, bool from_parking) {
     else if (!from_parking && hash_partition(key, engine->options.partition_count) != decision->message->partition)
         report(decision, REASON_WRONG_PARTITION, "", "key " SLICE_FORMAT " belongs to partition %d of %d", SLICE_ARGUMENT(key),
                (int)hash_partition(key, engine->options.partition_count), (int)engine->options.partition_count);
-    if (!is_silent(decision)) decision->step_key = KEY(decision, envelope->entity, decision_flow(decision), envelope->partner, envelope->number);
+    if (!decision_is_silent(decision)) decision->step_key = KEY(decision, envelope->entity, decision_flow(decision), envelope->partner, envelope->number);
     if (refused(decision) || decision->input->internal) return;
     struct table_row row;
     struct slice permission = KEY(decision, envelope->source, slice_of(decision->input->topic));
@@ -147,7 +144,7 @@ static void remember_event(struct decision *decision) {
 
 /* The final part of a verdict that lets the document go on; parked: it waited until now. */
 static void accept(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
-    const bool silent = is_silent(decision);
+    const bool silent = decision_is_silent(decision);
     const struct document document = decision->envelope.document;
     if (parked) parking_remove(decision, sequence, parked);
     effects_apply(decision);
@@ -160,7 +157,7 @@ static void accept(struct decision *decision, uint64_t sequence, const struct pa
 static void reject(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
     const struct document document = decision->envelope.document;
     if (parked) parking_remove(decision, sequence, parked);
-    if (!is_silent(decision)) {
+    if (!decision_is_silent(decision)) {
         conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_REJECTED, "rejected");
         conclude_exception(decision, &decision->engine->rejected, "rejected");
     }
@@ -170,7 +167,7 @@ static void reject(struct decision *decision, uint64_t sequence, const struct pa
 
 static void hold(struct decision *decision, uint64_t sequence, const struct parked_event *parked) {
     parking_store(decision, sequence, parked, PARKED_STATUS_HELD);
-    if (is_silent(decision)) return;
+    if (decision_is_silent(decision)) return;
     if (parked && parked->status != PARKED_STATUS_HELD) conclude_exception(decision, &decision->engine->parked, "released");
     conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_HELD, "held");
     conclude_exception(decision, &decision->engine->held, "held");
@@ -179,14 +176,14 @@ static void hold(struct decision *decision, uint64_t sequence, const struct park
 
 static void park(struct decision *decision, uint64_t sequence, const struct parked_event *parked, enum parked_status status) {
     parking_store(decision, sequence, parked, status);
-    if (is_silent(decision)) return;
+    if (decision_is_silent(decision)) return;
     conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_PARKED, "waiting");
     conclude_exception(decision, &decision->engine->parked, "parked");
 }
 
 static void released(struct decision *decision, const struct parked_event *parked) {
     decision->engine->batch.released++;
-    if (is_silent(decision)) return;
+    if (decision_is_silent(decision)) return;
     conclude_exception(decision, parked->status == PARKED_STATUS_HELD ? &decision->engine->held : &decision->engine->parked, "released");
 }
 
@@ -245,7 +242,7 @@ static int conclude_new(struct decision *decision) {
     case VERDICT_HELD: hold(decision, 0, NULL); return OUTCOME_HELD;
     case VERDICT_PARKED: park(decision, 0, NULL, PARKED_STATUS_WAITING); return OUTCOME_PARKED;
     case VERDICT_DUPLICATE:
-        if (!is_silent(decision)) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_DUPLICATE, "already received");
+        if (!decision_is_silent(decision)) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_DUPLICATE, "already received");
         return OUTCOME_DUPLICATE;
     case VERDICT_POISON: dead_letter(decision); break;   /* one of its codes is too long to be a key */
     }
@@ -293,7 +290,7 @@ static void stay_held(struct decision *decision, uint64_t sequence, const struct
     decision->held_until |= parked->missing.count > 0;
     if (decision->held_until && !same_reasons(decision, parked)) {
         parking_store(decision, sequence, parked, PARKED_STATUS_HELD);
-        if (!is_silent(decision)) conclude_exception(decision, &decision->engine->held, "held");
+        if (!decision_is_silent(decision)) conclude_exception(decision, &decision->engine->held, "held");
     } else if (parked->again) {
         struct parked_event *done = decision_alloc(decision, sizeof *done);
         *done = *parked;

@@ -195,6 +195,9 @@ struct decision {
     jmp_buf *escape;
 };
 
+/* Nobody is told what became of it. */
+static inline bool decision_is_silent(const struct decision *decision) { return decision->input->follows || decision->input->internal; }
+
 /* By its code; REASON_COUNT: there is none. */
 enum reason reason_of(struct slice code);
 

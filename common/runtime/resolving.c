@@ -62,7 +62,7 @@ static struct told again(struct decision *decision, struct decision *item, uint6
     const struct parked_event *after = parking_find(decision, sequence);
     if (!after) return (struct told){AUDIT_OUTCOME_DONE, REASON_COUNT, decision_verdict(item) == VERDICT_ACCEPTED ? "validated" : "rejected"};
     if (after->status != PARKED_STATUS_HELD) return (struct told){AUDIT_OUTCOME_DONE, REASON_COUNT, "waits"};
-    if (tell && !item->input->follows && !item->input->internal) {
+    if (tell && !decision_is_silent(item)) {
         item->held_until = true;    /* what it lacks besides releases it */
         parking_store(item, sequence, after, PARKED_STATUS_HELD);
         conclude_acknowledge(item, ACKNOWLEDGED_OUTCOME_HELD, "held");
