@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "tests/unit/text_file.h"
 #include "common/runtime/serve.h"
 #include "processors.h"
 
@@ -78,16 +79,6 @@ static void ask(const struct processor *processor) {
     take(text.data, processor->name);
     buffer_free(&text);
     serve_close(serve);
-}
-
-static char *read_whole(const char *path) {
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    char *text = calloc(1, 1 << 20);
-    assert_non_null(text);
-    assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
-    fclose(file);
-    return text;
 }
 
 static void table_is_current(void **state) {

@@ -8,17 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "tests/unit/text_file.h"
 #include "common/posting/steps.h"
-
-static char *read_document(void) {
-    FILE *file = fopen("docs/posting-rules.md", "r");
-    assert_non_null(file);
-    char *text = calloc(1, 1 << 20);
-    assert_non_null(text);
-    assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
-    fclose(file);
-    return text;
-}
 
 static void amounts_append(FILE *row, uint32_t amounts, const char *between) {
     const uint32_t taxes = RULE_BIT(RULE_TAX_DEDUCTIBLE) | RULE_BIT(RULE_TAX_NOT_DEDUCTIBLE) | RULE_BIT(RULE_TAX_REVERSE) | RULE_BIT(RULE_TAX_REVERSE_DEDUCTIBLE) |
@@ -57,7 +48,7 @@ static void row_append(FILE *row, const struct rule_step *step, bool journal) {
 
 static void table_is_current(void **state) {
     (void)state;
-    char *document = read_document();
+    char *document = read_whole("docs/posting-rules.md");
     char *expected;
     size_t length;
     FILE *table = open_memstream(&expected, &length);
@@ -76,7 +67,7 @@ static void table_is_current(void **state) {
 
 static void everything_is_named(void **state) {
     (void)state;
-    char *document = read_document(), name[64];
+    char *document = read_whole("docs/posting-rules.md"), name[64];
     const char *const *const lists[] = {rule_amount_names, rule_dimension_names, rule_account_names};
     const int counts[] = {RULE_AMOUNT_COUNT, RULE_DIMENSION_COUNT, RULE_ACCOUNT_COUNT};
     for (int list = 0; list < 3; list++)

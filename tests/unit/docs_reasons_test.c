@@ -8,17 +8,8 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "tests/unit/text_file.h"
 #include "schemas/reasons.h"
-
-static char *read_whole(const char *path) {
-    FILE *file = fopen(path, "r");
-    assert_non_null(file);
-    char *text = calloc(1, 1 << 20);
-    assert_non_null(text);
-    assert_true(fread(text, 1, (1 << 20) - 1, file) > 0);
-    fclose(file);
-    return text;
-}
 
 static void documentation_is_current(void **state) {
     (void)state;
