@@ -7,6 +7,7 @@
 #include <sys/random.h>
 
 #include "cli/probe_file.h"
+#include "cli/probe_metrics.h"
 #include "cli/probe_send.h"
 #include "cli/probe_watch.h"
 #include "cli/table.h"
@@ -17,10 +18,6 @@
 #include "common/runtime/health.h"
 
 enum { EVERY_MS = 60000, TIMEOUT_MS = 30000, STEP_MS = 50, ONCE_MS = 60000 };
-
-/* How far a synthetic event came that failed. */
-enum reached { REACHED_NOTHING, REACHED_PRODUCED, REACHED_ACKNOWLEDGED, REACHED_COUNT };
-static const char *const reached_names[REACHED_COUNT] = {"nothing", "produced", "acknowledged"};
 
 /* A flow that is probed, and the event of it that is on its way. */
 struct flow {
@@ -34,9 +31,7 @@ struct flow {
     int64_t sent_ns;
     char told[400];             /* --once: what became of it */
     int64_t took_ns;
-    struct counter *sent, *failures[REACHED_COUNT];
-    struct histogram *seconds;
-    struct gauge *succeeded_ms;
+    struct probe_counts counts;
 };
 
 struct probe {
@@ -75,41 +70,20 @@ static void set_reason(struct probe *probe, const char *reason) {
     pthread_mutex_unlock(&probe->lock);
 }
 
-static void register_process(struct probe *probe) {
-    struct metrics *m = probe->metrics;
-    gauge_set(metrics_gauge(m, "kontor_build_info", "1; which version runs.", METRIC_LABELS("processor", "probe", "version", KONTOR_VERSION)), 1);
-    gauge_set(metrics_gauge_ms(m, "kontor_start_time_seconds", "When the process started, since 1970.", METRIC_LABELS("processor", "probe")), clock_wall_ms());
-    gauge_set(metrics_gauge_ms(m, "kontor_probe_interval_seconds", "How often a synthetic event of each flow is sent.", NULL), probe->every_ms);
-}
-
-static void register_flow(struct probe *probe, struct flow *flow) {
-    struct metrics *m = probe->metrics;
-    const metric_labels labels = METRIC_LABELS("flow", flow->name);
-    flow->seconds = metrics_histogram_seconds(m, "kontor_probe_seconds", "From a synthetic event's sending to its acknowledgment, of those that became what they should.", labels,
-                                              metrics_latency_bounds, metrics_latency_bound_count);
-    flow->sent = metrics_counter(m, "kontor_probe_sent_total", "Synthetic events sent.", labels);
-    for (int i = 0; i < REACHED_COUNT; i++)
-        flow->failures[i] = metrics_counter(m, "kontor_probe_failures_total", "Synthetic events that did not become what they should, by how far they came.",
-                                            METRIC_LABELS("flow", flow->name, "reached", reached_names[i]));
-    flow->succeeded_ms = metrics_gauge_ms(m, "kontor_probe_last_success_timestamp_seconds",
-                                          "When the last synthetic event that became what it should was acknowledged, since 1970; before the first: when the flow was first probed.", labels);
-    gauge_set(flow->succeeded_ms, clock_wall_ms());
-}
-
 /* ---- a flow's event, from one end to the other ---- */
 
-static void flow_failed(struct flow *flow, enum reached reached, const char *why) {
+static void flow_failed(struct flow *flow, enum probe_reached reached, const char *why) {
     flow->waiting = false;
     flow->failing = flow->done = true;
     snprintf(flow->told, sizeof flow->told, "%s", why);
-    counter_add(flow->failures[reached], 1);
-    log_warning_with("probe_failed", LOG_FIELDS(LOG_TEXT("flow", flow->name), LOG_TEXT("reached", reached_names[reached]), LOG_TEXT("event_id", flow->id)), "%s: %s", flow->name, why);
+    counter_add(flow->counts.failures[reached], 1);
+    log_warning_with("probe_failed", LOG_FIELDS(LOG_TEXT("flow", flow->name), LOG_TEXT("reached", probe_reached_names[reached]), LOG_TEXT("event_id", flow->id)), "%s: %s", flow->name, why);
 }
 
 static void flow_succeeded(struct flow *flow) {
     flow->took_ns = clock_monotonic_ns() - flow->sent_ns;
-    histogram_observe(flow->seconds, flow->took_ns);
-    gauge_set(flow->succeeded_ms, clock_wall_ms());
+    histogram_observe(flow->counts.seconds, flow->took_ns);
+    gauge_set(flow->counts.succeeded_ms, clock_wall_ms());
     if (flow->failing) log_info_with("probe_succeeded", LOG_FIELDS(LOG_TEXT("flow", flow->name)), "%s: synthetic events go round again", flow->name);
     flow->waiting = flow->failing = false;
     flow->done = true;
@@ -188,7 +162,7 @@ static void flow_send(struct probe *probe, struct flow *flow, const struct probe
         return;
     }
     flow->waiting = true;
-    counter_add(flow->sent, 1);
+    counter_add(flow->counts.sent, 1);
 }
 
 /* ---- a round ---- */
@@ -206,7 +180,7 @@ static void visit_flow(void *context, const char *name) {
     if (i == probe->flow_count) {
         if (!(flow->name = strdup(name))) return;   /* in the next round */
         probe->flow_count++;
-        register_flow(probe, flow);
+        probe_metrics_flow(probe->metrics, name, &flow->counts);
     }
     flow_send(probe, flow, declared);
 }
@@ -283,7 +257,7 @@ static bool probe_open(struct probe *probe, struct error *error) {
         log_start(LOG_LEVEL_INFO, (enum log_format)config_choice(probe->connection.config, "log.format"), "kontor-probe");
     probe->metrics = metrics_new();
     if (!probe->metrics) return error_set(error, "out of memory");
-    register_process(probe);
+    probe_metrics_process(probe->metrics, KONTOR_VERSION, probe->every_ms);
     if (!connection_topic_list(&probe->connection, &probe->topics, NULL, NULL, 0, error) || !probe_file_read(&probe->file, invocation->words[0], &probe->topics, error) ||
         !signals_install(error) || !probe_watch_open(&probe->watch, &probe->connection, error) ||
         !probe_send_open(&probe->send, &probe->connection, &probe->topics, probe->timeout_ms, take_delivery, probe, error)) return false;
