@@ -89,6 +89,7 @@ static int set_up(void **state) {
     struct state_opening opening;
     if (make_scratch(state)) return -1;
     sent_count = 0;
+    memset(sent, 0, sizeof sent);
     changelog_records = 0;
     arena_init(&kept, 1 << 12, 1 << 20);
     engine_tables(&processor, list);
