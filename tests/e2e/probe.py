@@ -9,7 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "deploy" / "local" / "sample"))
 from world import REPOSITORY, consume, prepare  # noqa: E402
-from cluster import Cluster, Service, finish, free_port, http_get, test, wait_until  # noqa: E402
+from cluster import Cluster, finish, test, wait_until  # noqa: E402
 from scenarios import company  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "probe"
@@ -19,27 +19,13 @@ QUIET = ("document.steps", "exceptions.held", "exceptions.parked", "exceptions.r
          *(f"dlq.{topic}" for topic in ("procurement.events", "invoice.events", "payment.events", "expense.events", "journal.events", "settlement.events", "review.decisions")))
 
 
-class Probe(Service):
-    def __init__(self, cluster, file, every="1s"):
-        self.port = free_port()
-        super().__init__("probe", [REPOSITORY / "build" / "bin" / "kontor", "probe", file, "--every", every], cluster.directory / "probe.log",
-                         {**cluster.environment, "KONTOR_METRICS_LISTEN": f"127.0.0.1:{self.port}"})
+def rings(probe, flow):
+    """What deploy/prometheus/rules/alerts.yml asks for."""
+    return time.time() - probe.metric("kontor_probe_last_success_timestamp_seconds", flow=flow) > 3 * probe.metric("kontor_probe_interval_seconds")
 
-    def ready(self):
-        return http_get(f"http://127.0.0.1:{self.port}/readyz")[0] == 200
 
-    def metric(self, name, **labels):
-        text = http_get(f"http://127.0.0.1:{self.port}/metrics")[1]
-        values = [float(line.rpartition(" ")[2]) for line in text.splitlines()
-                  if line.split("{")[0].split(" ")[0] == name and all(f'{key}="{wanted}"' in line for key, wanted in labels.items())]
-        return sum(values) if values else None
-
-    def rings(self, flow):
-        """What deploy/prometheus/rules/alerts.yml asks for."""
-        return time.time() - self.metric("kontor_probe_last_success_timestamp_seconds", flow=flow) > 3 * self.metric("kontor_probe_interval_seconds")
-
-    def round_trips(self, flow):
-        return self.metric("kontor_probe_seconds_count", flow=flow) or 0
+def round_trips(probe, flow):
+    return probe.metric("kontor_probe_seconds_count", flow=flow) or 0
 
 
 def one_real_journal(cluster):
@@ -66,11 +52,11 @@ def round_for_all(cluster, processors, probe):
     before = status(cluster)
     probe.start().wait_ready()
     with test("probe: all flows come round again and again"):
-        wait_until(lambda: all(probe.round_trips(flow) >= 4 for flow in ANSWERED_BY), 30, "four rounds", interval_s=0.1)
+        wait_until(lambda: all(round_trips(probe, flow) >= 4 for flow in ANSWERED_BY), 30, "four rounds", interval_s=0.1)
         assert probe.metric("kontor_probe_failures_total") == 0, probe.log_tail()
-        assert not any(probe.rings(flow) for flow in ANSWERED_BY)
+        assert not any(rings(probe, flow) for flow in ANSWERED_BY)
         # a moment is what each takes: half of them within a quarter of a second
-        assert all(probe.metric("kontor_probe_seconds_bucket", flow=flow, le="0.25") * 2 >= probe.round_trips(flow) for flow in ANSWERED_BY)
+        assert all(probe.metric("kontor_probe_seconds_bucket", flow=flow, le="0.25") * 2 >= round_trips(probe, flow) for flow in ANSWERED_BY)
     with test("probe: journals, trial balance, documents, events are what they were"):
         assert status(cluster) == before, (status(cluster), before)
         assert before["events_in"] == 1 and before["journals"] == 1
@@ -91,14 +77,14 @@ def dead_processor(processors, probe):
     with test("probe: a dead processor's flow fails, and only that"):
         processors["invoice"].kill()
         killed = time.monotonic()
-        wait_until(lambda: probe.rings("invoice"), 15, "the alert's condition", interval_s=0.1)
+        wait_until(lambda: rings(probe, "invoice"), 15, "the alert's condition", interval_s=0.1)
         print(f"  {time.monotonic() - killed:.1f} s after the kill, at an event a second", flush=True)
         assert probe.metric("kontor_probe_failures_total", flow="invoice", reached="produced") > 0
-        assert not any(probe.rings(flow) for flow in ANSWERED_BY if flow != "invoice")
+        assert not any(rings(probe, flow) for flow in ANSWERED_BY if flow != "invoice")
         assert "no acknowledgment within 1 s" in probe.log()
     with test("probe: it comes back, so does its flow"):
         processors["invoice"].start().wait_ready()
-        wait_until(lambda: not probe.rings("invoice"), 15, "the alert's condition gone", interval_s=0.1)
+        wait_until(lambda: not rings(probe, "invoice"), 15, "the alert's condition gone", interval_s=0.1)
         assert "synthetic events go round again" in probe.log()
 
 
@@ -130,13 +116,10 @@ def main():
         processors = {name: cluster.processor(f"kontor-{name}", properties={"tables.source": "MDM"}).start() for name in ANSWERED_BY.values()}
         for processor in processors.values():
             processor.wait_ready()
-        probe = Probe(cluster, SAMPLE)
-        try:
-            round_for_all(cluster, processors, probe)
-            dead_processor(processors, probe)
-            without_permission(cluster, probe)
-        finally:
-            probe.kill()
+        probe = cluster.probe(SAMPLE)
+        round_for_all(cluster, processors, probe)
+        dead_processor(processors, probe)
+        without_permission(cluster, probe)
 
 
 main()
