@@ -66,6 +66,8 @@ def round_for_all(cluster, processors, probe):
         told = [record["value"] for record in consume(cluster, "acknowledgments")]
         assert [value["event_id"] for value in told if not value["synthetic"]] == ["real"]
         assert all(value["journals"] for value in told if value["processor"] in ("invoice", "expense", "journal"))
+        one = next(value for value in told if value["synthetic"] and value["processor"] == "invoice")
+        assert "synthetic: nothing else came of it" in cluster.kontor("trace", one["document"]).stdout
     with test("probe: no state, counted under a name of their own"):
         assert {name: processor.metric("kontor_state_entries") for name, processor in processors.items()} == {**dict.fromkeys(processors, 0), "journal": kept}
         for flow, name in ANSWERED_BY.items():
