@@ -1,6 +1,7 @@
 # kontor's images, all from this file; --target says which:
 #   processor   one processor, its binary's name in PROCESSOR: docker build --target processor --build-arg PROCESSOR=kontor-invoice -t kontor-invoice .
 #   kontor      the command `kontor`, and `setup`, which declares topics and schemas
+#   probe       sends synthetic events and follows them; its events are /etc/kontor/probe.json, the sample's unless another file is mounted there
 #   sample      the same with the real log and the invented office, ready to be fed
 # All run as user 10001 on a read-only root file system. What they write is in the volume /var/lib/kontor, the state, which can be rebuilt from Kafka.
 
@@ -56,6 +57,16 @@ COPY --chmod=0755 deploy/containers/setup /usr/local/bin/setup
 COPY --from=build /kontor/bin/kontor /usr/local/bin/kontor
 LABEL org.opencontainers.image.title="kontor" org.opencontainers.image.description="kontor: the command line of the accounting layer on Kafka"
 ENTRYPOINT ["/usr/local/bin/kontor"]
+
+FROM kontor AS probe
+COPY deploy/probe/sample.json /etc/kontor/probe.json
+LABEL org.opencontainers.image.title="kontor-probe" org.opencontainers.image.description="kontor: synthetic events, followed to their acknowledgment"
+ENV KONTOR_METRICS_LISTEN=0.0.0.0:9464
+EXPOSE 9464
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=5s --timeout=4s --start-period=60s --retries=3 CMD ["/usr/local/bin/kontor", "probe", "--health"]
+ENTRYPOINT ["/usr/local/bin/kontor", "probe"]
+CMD ["/etc/kontor/probe.json"]
 
 FROM kontor AS sample
 COPY --chmod=0755 deploy/containers/feed-sample /usr/local/bin/feed-sample

@@ -53,7 +53,7 @@ static bool headers_make(struct dlq_replaying *replaying, const struct kafka_rec
     bool ok = true;
     *count = 0;
     for (size_t i = 0; !rd_kafka_message_headers(record->message, &theirs) && !rd_kafka_header_get_all(theirs, i, &header, &value, &size); i++) {
-        if (strncmp(header, "kontor-", 7) == 0) continue;
+        if (strncmp(header, "kontor-", 7) == 0 && strcmp(header, SYNTHETIC_HEADER) != 0) continue;
         if (*count + 4 == HEADERS_MAXIMUM) return error_set(error, "%s has more than %d headers", name, HEADERS_MAXIMUM - 4);
         headers[*count].name = copy(replaying, (struct slice){header, strlen(header)}, &ok).data;
         headers[(*count)++].value = copy(replaying, (struct slice){value ? value : "", size}, &ok);

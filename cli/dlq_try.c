@@ -37,7 +37,7 @@ static enum scan_step keep(void *context, const struct kafka_record *record, str
     tried->record = (struct exception_record){.processor = slice_of(tried->processor), .origin = slice_of(tried->origin)};
     dead_name(&replaying->index, dead, trying->names[trying->count]);
     *this = (struct trial_case){.record = &tried->record, .action = RESOLUTION_ACTION_RETRY, .by = SLICE("you"), .topic = topic, .event = {value ? value : "", record->value.length},
-                                .key = {key, record->key.length}, .event_id = event_id};
+                                .key = {key, record->key.length}, .event_id = event_id, .synthetic = record_is_synthetic(record)};
     trying->count++;
     return trying->count == replaying->chosen_count ? SCAN_ENOUGH : SCAN_MORE;
 }

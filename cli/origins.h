@@ -9,8 +9,8 @@
 
 enum { ORIGIN_TOPICS_MAXIMUM = 16, ORIGIN_PARTITIONS_MAXIMUM = 4096, ORIGIN_LABEL_MAXIMUM = (1 << 27) - 1 };
 
-/* outcome: 0 none yet, else what the caller means by it, up to 7. label: up to ORIGIN_LABEL_MAXIMUM. there: the event itself was seen. */
-struct origin { uint32_t outcome : 4, there : 1, label : 27; };
+/* outcome: 0 none yet, else what the caller means by it, up to 7. label: up to ORIGIN_LABEL_MAXIMUM. there: the event itself was seen. synthetic: it carries the mark of docs/probe.md. */
+struct origin { uint32_t outcome : 3, there : 1, synthetic : 1, label : 27; };
 
 struct origin_partition { struct origin *events; int64_t begin, end; };
 struct origins {

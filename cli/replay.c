@@ -10,7 +10,7 @@
 enum { BATCH_RECORDS = 2000, ORIGIN_SIZE = 512 };
 
 /* A record as it was read, in one allocation. */
-struct kept_record { struct kept_record *next; int64_t offset, timestamp_ms; struct slice key, value; char bytes[]; };
+struct kept_record { struct kept_record *next; int64_t offset, timestamp_ms; bool synthetic; struct slice key, value; char bytes[]; };
 struct queue { struct kept_record *first, **last; };
 
 struct replay {
@@ -54,7 +54,7 @@ static enum scan_step keep_record(void *context, const struct kafka_record *reco
         error_set(error, "out of memory for the events of partition %" PRId32, record->partition);
         return SCAN_FAILED;
     }
-    *kept = (struct kept_record){.offset = record->offset, .timestamp_ms = record->timestamp_ms,
+    *kept = (struct kept_record){.offset = record->offset, .timestamp_ms = record->timestamp_ms, .synthetic = record_is_synthetic(record),
                                  .key = {record->key.data ? kept->bytes : NULL, record->key.length},
                                  .value = {record->value.data ? kept->bytes + record->key.length : NULL, record->value.length}};
     if (record->key.length) memcpy(kept->bytes, record->key.data, record->key.length);
@@ -156,6 +156,7 @@ static bool take_event(struct replay *replay, struct sandbox_task *task, const s
 }
 
 static bool take_all(struct replay *replay, struct sandbox_task *task, int32_t partition, struct error *error) {
+    static const struct record_header mark = {SYNTHETIC_HEADER, {"", 0}};
     /* All that there was before the first decision, so that an event nobody was told of finds tables. */
     int64_t first_ms = INT64_MAX;
     for (uint32_t i = 0; i < replay->history.origins.count; i++)
@@ -167,7 +168,8 @@ static bool take_all(struct replay *replay, struct sandbox_task *task, int32_t p
         queue->first = record->next;
         if (!queue->first) queue->last = &queue->first;
         const struct engine_message message = {.input = input, .partition = partition, .offset = record->offset, .timestamp_ms = record->timestamp_ms,
-                                               .received_ms = clock_wall_ms(), .key = record->key, .value = record->value};
+                                               .received_ms = clock_wall_ms(), .key = record->key, .value = record->value,
+                                               .headers = &mark, .header_count = record->synthetic};
         replay->records++;
         bool ok = take_event(replay, task, &message, error);
         record->next = replay->taken;

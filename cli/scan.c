@@ -6,6 +6,7 @@
 
 #include "cli/progress.h"
 #include "common/platform/clock.h"
+#include "common/runtime/engine.h"
 
 enum { BATCH = 4096, BATCH_WAIT_MS = 10 /* a batch that does not fill waits so long, the last one always */, SILENCE_LIMIT_MS = 30000 };
 
@@ -240,4 +241,11 @@ struct slice record_header(const struct kafka_record *record, const char *name) 
     size_t size;
     if (rd_kafka_message_headers(record->message, &headers) || rd_kafka_header_get_last(headers, name, &value, &size)) return (struct slice){0};
     return (struct slice){value, size};
+}
+
+bool record_is_synthetic(const struct kafka_record *record) {
+    rd_kafka_headers_t *headers;
+    const void *value;
+    size_t size;
+    return !rd_kafka_message_headers(record->message, &headers) && !rd_kafka_header_get_last(headers, SYNTHETIC_HEADER, &value, &size);
 }

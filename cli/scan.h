@@ -45,4 +45,6 @@ MUST_CHECK bool scan_run(const struct scan *scan, struct error *error);
 
 /* A record's header, the newest of that name; data NULL: none. Valid during the visit. */
 struct slice record_header(const struct kafka_record *record, const char *name);
+/* Whether it carries the mark of a synthetic event (docs/probe.md). */
+bool record_is_synthetic(const struct kafka_record *record);
 #endif

@@ -84,7 +84,7 @@ static void take_event(struct reading *reading, const struct kafka_record *recor
     struct origin *event;
     if (origins_find(&reading->origins, record->topic_index, record->partition, record->offset, &event) != ORIGIN_FOUND) return;
     event->there = 1;
-    reading->summary->events_in++;
+    event->synthetic = record_is_synthetic(record);
 }
 
 static void take_acknowledgment(struct reading *reading, const struct acknowledgment *acknowledgment) {
@@ -220,7 +220,10 @@ static enum scan_step take_output(struct reading *reading, const struct kafka_re
     case VALUES_OK: break;
     }
     if (journal) take_journal(reading, &value.journal);
-    else take_acknowledgment(reading, &value.acknowledgment);
+    else if (!value.acknowledgment.synthetic) {   /* of no document (docs/probe.md) */
+        note_output(reading->summary, record->timestamp_ms);
+        take_acknowledgment(reading, &value.acknowledgment);
+    }
     return SCAN_MORE;
 }
 
@@ -228,12 +231,12 @@ static enum scan_step take_record(void *context, const struct kafka_record *reco
     struct reading *reading = context;
     enum role role = reading->roles[record->topic_index];
     enum scan_step step = SCAN_MORE;
-    if (role != ROLE_EVENTS) note_output(reading->summary, record->timestamp_ms);
+    if (role == ROLE_DEAD_LETTERS || role == ROLE_JOURNALS) note_output(reading->summary, record->timestamp_ms);
     if (role == ROLE_EVENTS) take_event(reading, record);
     else if (role == ROLE_DEAD_LETTERS) take_dead_letter(reading, record);
     else step = take_output(reading, record, role == ROLE_JOURNALS, error);
     if (!reading->out_of_memory) return step;
-    error_set(error, "out of memory after %lld events", (long long)reading->summary->events_in);
+    error_set(error, "out of memory");
     return SCAN_FAILED;
 }
 
@@ -279,6 +282,8 @@ static bool count_outcomes(struct reading *reading) {
             for (int64_t i = 0; i < partition->end - partition->begin; i++) {
                 const struct origin *event = &partition->events[i];
                 long long offset = partition->begin + i;
+                if (event->synthetic && event->outcome != SUMMARY_POISON + 1) continue;     /* a dead letter is one, marked or not */
+                summary->events_in += event->there;
                 if (event->there && !event->outcome) trouble(summary, PROBLEM_NO_OUTCOME, "%s/%d/%lld", reading->origins.topics[t], (int)p, offset);
                 if (!event->there && event->outcome) trouble(summary, PROBLEM_NO_EVENT, "%s/%d/%lld", reading->origins.topics[t], (int)p, offset);
                 if (!event->there || !event->outcome) continue;

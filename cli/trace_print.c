@@ -39,7 +39,8 @@ static void print_reasons(const json_t *record, const char *indent, FILE *out) {
 }
 
 static void print_acknowledgment(const json_t *record, const char *indent, FILE *out) {
-    fprintf(out, "%s  (%s)  told by %s at %s\n", show_text(record, "outcome"), show_text(record, "step"), show_text(record, "processor"), show_text(record, "time"));
+    fprintf(out, "%s  (%s)  told by %s at %s%s\n", show_text(record, "outcome"), show_text(record, "step"), show_text(record, "processor"), show_text(record, "time"),
+            json_is_true(json_object_get(record, "synthetic")) ? "  synthetic: nothing else came of it" : "");
     print_reasons(record, indent, out);
 }
 

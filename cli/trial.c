@@ -122,9 +122,10 @@ static bool resolve(struct trial *trial, struct sandbox_task *task, const struct
 
 /* The event that takes its place. */
 static bool come(struct trial *trial, struct sandbox_task *task, const struct trial_case *at, int64_t number, struct error *error) {
+    static const struct record_header mark = {SYNTHETIC_HEADER, {"", 0}};
     const struct processor *processor = trial->sandbox.processor;
     struct engine_message message = {.partition = task_partition(task->task), .offset = offset_ahead + number, .timestamp_ms = clock_wall_ms(), .received_ms = clock_wall_ms(),
-                                     .key = at->key, .value = at->event};
+                                     .key = at->key, .value = at->event, .headers = &mark, .header_count = at->synthetic};
     while (message.input < INPUTS_MAXIMUM && processor->inputs[message.input].topic && !slice_equal(slice_of(processor->inputs[message.input].topic), at->topic)) message.input++;
     if (message.input == INPUTS_MAXIMUM || !processor->inputs[message.input].topic)
         return error_set(error, "kontor-%s does not read " SLICE_FORMAT, processor->name, SLICE_ARGUMENT(at->topic));

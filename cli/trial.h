@@ -11,6 +11,7 @@ struct trial_case {
     enum resolution_action action;      /* REPLACE: with `event` in its place */
     struct slice by;
     struct slice topic, event, key;     /* of the event that comes: of REPLACE, and of a rejected one that is tried again; event.data NULL: none */
+    bool synthetic;                     /* it carries the mark of docs/probe.md */
     struct slice event_id;              /* of it */
     /* The answer: texts are in the arena that was given. */
     struct slice outcome, reasons, why; /* accepted, rejected, held, parked, poison ...; why: what the processor says where nothing was decided */

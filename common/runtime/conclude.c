@@ -85,7 +85,7 @@ void conclude_acknowledge(struct decision *decision, enum acknowledged_outcome o
     struct acknowledgment record = {.source = envelope->source, .event_id = envelope->event_id, .processor = slice_of(decision->engine->processor->name),
         .origin = decision_origin(decision), .entity = envelope->entity, .partner = envelope->partner, .document = envelope->number,
         .kind = slice_of(envelope->kind), .correlation_id = envelope->correlation_id, .outcome = outcome, .step = slice_of(step),
-        .occurred_at_ms = decision->time_ms};
+        .occurred_at_ms = decision->time_ms, .synthetic = decision->synthetic};
     record.reasons.items = why;
     record.reasons.count = decision->reason_count;
     record.missing.items = missing;
@@ -93,7 +93,7 @@ void conclude_acknowledge(struct decision *decision, enum acknowledged_outcome o
     record.journals.items = decision->journals;
     record.journals.count = decision->journal_count;
     record_send(decision, &decision->engine->acknowledgments, &record);
-    step_send(decision, waits, outcome == ACKNOWLEDGED_OUTCOME_HELD ? "needs decision" : step);
+    if (!decision->synthetic) step_send(decision, waits, outcome == ACKNOWLEDGED_OUTCOME_HELD ? "needs decision" : step);
 }
 
 static uint64_t shown_add(uint64_t sum, struct slice code, struct slice field) { return (sum * 31 + hash_slice(code)) * 31 + hash_slice(field); }

@@ -166,8 +166,13 @@ int64_t consumer_lag(struct consumer *consumer, int input) {
     for (int32_t p = 0; p < consumer->options.partition_count; p++) {
         if (!consumer->owned[p]) continue;
         const struct source *source = source_of(consumer, input, p);
-        int64_t low, high, position = source->position;
-        if (rd_kafka_get_watermark_offsets(consumer->client, consumer->options.topics[input], p, &low, &high) || high < 0) {
+        int64_t low, high, begin, end, position = source->position;
+        if (rd_kafka_get_watermark_offsets(consumer->client, consumer->options.topics[input], p, &low, &high) || high < 0) low = high = -1;
+        if (consumer->options.ends && ends_known(consumer->options.ends, (size_t)input, p, &begin, &end)) {
+            if (low < begin) low = begin;
+            if (high < end) high = end;
+        }
+        if (high < 0) {
             lag++;   /* not told yet: not caught up */
             continue;
         }
@@ -205,6 +210,7 @@ rd_kafka_consumer_group_metadata_t *consumer_group(struct consumer *consumer) {
 static void forget_assignment(struct consumer *consumer) {
     for (int32_t p = 0; p < consumer->options.partition_count; p++)
         for (size_t i = 0; i < consumer->options.topic_count; i++) source_drop(source_of(consumer, (int)i, p));
+    for (int32_t p = 0; consumer->options.ends && p < consumer->options.partition_count; p++) ends_want(consumer->options.ends, p, false);
     memset(consumer->owned, 0, (size_t)consumer->options.partition_count * sizeof *consumer->owned);
     if (consumer->wanted) rd_kafka_topic_partition_list_destroy(consumer->wanted);
     consumer->wanted = NULL;
@@ -276,6 +282,7 @@ static void start_sources(struct consumer *consumer) {
         source_drop(source);
         if (p->offset >= 0) source->position = p->offset;
         consumer->owned[p->partition] = true;
+        if (consumer->options.ends) ends_want(consumer->options.ends, p->partition, true);
     }
 }
 

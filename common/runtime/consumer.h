@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "common/runtime/client.h"
+#include "common/runtime/ends.h"
 #include "common/runtime/failure.h"
 
 struct consumer;
@@ -23,6 +24,7 @@ struct consumer_options {
     int32_t partition_count;                /* of each of them */
     int session_timeout_ms;
     int wake;                               /* an eventfd, written to whenever there may be something to do */
+    struct ends *ends;                      /* of the same topics and partitions, told which are owned; NULL: only what was fetched is known of them */
 };
 
 /* Joins the group in the background. What options point to must outlive the consumer. */
@@ -59,8 +61,8 @@ rd_kafka_message_t *consumer_take(struct consumer *consumer, int input, int32_t 
 /* The offset that comes next, to be committed; -1 when nothing is known: the group never committed and nothing was taken. */
 int64_t consumer_position(const struct consumer *consumer, int input, int32_t partition);
 
-/* Records behind the position, summed over the owned partitions of an input; one for each partition of which the broker has not told yet, and one before the
- * first assignment: 0 means caught up. */
+/* Records behind the position, summed over the owned partitions of an input, by the newest of what was fetched and what was asked (ends.h); one for each partition of
+ * which the broker has not told yet, and one before the first assignment: 0 means caught up. */
 int64_t consumer_lag(struct consumer *consumer, int input);
 
 const struct client_statistics *consumer_statistics(const struct consumer *consumer);

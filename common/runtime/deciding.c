@@ -40,6 +40,15 @@ static bool source_may(const struct source_permission *permission, struct slice 
     return false;
 }
 
+/* The mark and the permission must agree: it hides nothing real, and what is meant to be synthetic is never posted. What waits was not marked, or would not. */
+static void mark_check(struct decision *decision, const struct source_permission *permission) {
+    const struct slice source = decision->envelope.source;
+    if (decision->synthetic == permission->synthetic) return;
+    if (decision->synthetic)
+        report(decision, REASON_SOURCE_NOT_AUTHORISED, SYNTHETIC_HEADER, "marked as synthetic, which " SLICE_FORMAT " may not do on %s", SLICE_ARGUMENT(source), decision->input->topic);
+    else report(decision, REASON_SOURCE_NOT_AUTHORISED, SYNTHETIC_HEADER, SLICE_FORMAT " may send nothing but what is marked as synthetic", SLICE_ARGUMENT(source));
+}
+
 /* Key, partition and source: whether the record is what and where it says. */
 static void envelope_check(struct decision *decision, bool from_parking) {
     struct engine *engine = decision->engine;
@@ -56,15 +65,21 @@ static void envelope_check(struct decision *decision, bool from_parking) {
         report(decision, REASON_WRONG_PARTITION, "", "key " SLICE_FORMAT " belongs to partition %d of %d", SLICE_ARGUMENT(key),
                (int)hash_partition(key, engine->options.partition_count), (int)engine->options.partition_count);
     if (!decision_is_silent(decision)) decision->step_key = KEY(decision, envelope->entity, decision_flow(decision), envelope->partner, envelope->number);
-    if (refused(decision) || decision->input->internal) return;
+    if (refused(decision)) return;
+    if (decision->input->internal) {
+        if (decision->synthetic) report(decision, REASON_SOURCE_NOT_AUTHORISED, SYNTHETIC_HEADER, "no source writes to %s: nothing on it is synthetic", decision->input->topic);
+        return;
+    }
     struct table_row row;
     struct slice permission = KEY(decision, envelope->source, slice_of(decision->input->topic));
     int32_t date = utc_day(decision->time_ms);
     switch (tables_find(engine->options.tables, (size_t)engine->table_positions[MASTER_SOURCE_PERMISSIONS], permission, date, &row)) {
     case TABLE_FOUND:
-        if (source_may(row.record, envelope->entity)) return;
-        break;
+        if (!source_may(row.record, envelope->entity)) break;
+        mark_check(decision, row.record);
+        return;
     case TABLE_STALE:
+        if (decision->synthetic) break;   /* it would be forgotten, and nobody knows whether it may be */
         (void)require(decision, MASTER_SOURCE_PERMISSIONS, permission, date, REASON_SOURCE_NOT_AUTHORISED, "source");
         return;
     case TABLE_MISSING: break;
@@ -259,6 +274,14 @@ static bool establishing_waits(struct decision *decision, struct document docume
     return false;
 }
 
+/* Whether the event has to wait until another of its document has been decided. */
+static bool queues_behind(struct decision *decision) {
+    const struct envelope *envelope = &decision->envelope;
+    const struct document document = envelope->document;
+    return document.store >= 0 && !envelope->overtakes && !envelope->passes && parking_first_of(decision->task, STORE_FIRST + document.store, document.key, 0) != INDEX_NONE &&
+           (!envelope->establishes || establishing_waits(decision, document));
+}
+
 /* A record that was read and is to be trusted. */
 void deciding_new(struct decision *decision) {
     const struct envelope *envelope = &decision->envelope;
@@ -269,7 +292,7 @@ void deciding_new(struct decision *decision) {
     if (tracked && overlay_has_seen(overlay_find(decision, STORE_FIRST + document.store, document.key), decision->event_hash)) {
         report(decision, REASON_DUPLICATE_EVENT, "event_id", "");
         outcome = conclude_new(decision);
-    } else if (waits && !envelope->overtakes && !envelope->passes && (!envelope->establishes || establishing_waits(decision, document))) {
+    } else if (queues_behind(decision)) {
         decision->reason_count = decision->missing_count = 0;
         report(decision, REASON_OUT_OF_ORDER, "", "");
         park(decision, 0, NULL, PARKED_STATUS_BEHIND);
@@ -283,6 +306,29 @@ void deciding_new(struct decision *decision) {
         else if (waits && outcome == OUTCOME_ACCEPTED) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
     }
     if (!decision->input->follows) deciding_count(decision, outcome);
+}
+
+/* Its journal was built and balanced when it was decided; none of its effects is applied. What would wait is told so, and does not. */
+void deciding_synthetic(struct decision *decision) {
+    static const struct { enum acknowledged_outcome told; int outcome; const char *step; } ends[] = {
+        [VERDICT_ACCEPTED] = {ACKNOWLEDGED_OUTCOME_ACCEPTED, OUTCOME_ACCEPTED, "validated"}, [VERDICT_DUPLICATE] = {ACKNOWLEDGED_OUTCOME_DUPLICATE, OUTCOME_DUPLICATE, "already received"},
+        [VERDICT_REJECTED] = {ACKNOWLEDGED_OUTCOME_REJECTED, OUTCOME_REJECTED, "rejected"}, [VERDICT_HELD] = {ACKNOWLEDGED_OUTCOME_HELD, OUTCOME_HELD, "held"},
+        [VERDICT_PARKED] = {ACKNOWLEDGED_OUTCOME_PARKED, OUTCOME_PARKED, "waiting"}};
+    const struct envelope *envelope = &decision->envelope;
+    const struct document document = envelope->document;
+    enum verdict verdict = VERDICT_PARKED;
+    if (document.store >= 0 && overlay_has_seen(overlay_find(decision, STORE_FIRST + document.store, document.key), decision->event_hash)) {
+        report(decision, REASON_DUPLICATE_EVENT, "event_id", "");
+        verdict = decision_verdict(decision);
+    } else if (queues_behind(decision)) report(decision, REASON_OUT_OF_ORDER, "", "");
+    else {
+        decision->voided = envelope->overtakes && establishing_waits(decision, envelope->cancels);
+        if (!refused(decision)) decision->input->decide(decision, decision->record);
+        verdict = decision_verdict(decision);
+    }
+    if (verdict == VERDICT_POISON) { deciding_poison(decision); return; }   /* one of its codes is too long to be a key */
+    conclude_acknowledge(decision, ends[verdict].told, ends[verdict].step);
+    decision->engine->batch.synthetic[ends[verdict].outcome]++;
 }
 
 /* What is held stays held, and its source is not told again. If something may release it, that is what was found now; who decides must see that. */

@@ -307,10 +307,14 @@ enum engine_result engine_take(struct engine *engine, struct task *task, const s
     decision_begin(&decision, engine, task, message, error);
     decision.escape = &escape;
     if (setjmp(escape)) return decision.failure;
+    if (decision.synthetic && decision.input->follows) {   /* who answers for it looks at it, nobody else */
+        engine->batch_records++;
+        return ENGINE_DONE;
+    }
     deciding_read(&decision, false);
     bool poisoned = decision.heaviest == CLASS_POISON;
-    /* What cannot be trusted does not move time either. */
-    for (int done = 0; !poisoned; done++) {
+    /* What cannot be trusted does not move time either, nor does what never happened. */
+    for (int done = 0; !poisoned && !decision.synthetic; done++) {
         uint64_t sequence = parking_expired(task, decision.time_ms);
         if (sequence == INDEX_NONE) break;
         enum engine_result result = parked_do(engine, task, sequence, TURN_EXPIRY, error);
@@ -323,6 +327,7 @@ enum engine_result engine_take(struct engine *engine, struct task *task, const s
         return ENGINE_FLOOD;
     }
     if (poisoned) deciding_poison(&decision);
+    else if (decision.synthetic) deciding_synthetic(&decision);
     else {
         clock_move(&decision);
         deciding_new(&decision);
@@ -485,6 +490,7 @@ bool engine_commit(struct engine *engine, struct state_position (*at)(void *cont
     engine->committed.released += engine->batch.released;
     engine->committed.expired += engine->batch.expired;
     engine->committed.ticks += engine->batch.ticks;
+    for (int i = 0; i < OUTCOME_COUNT; i++) engine->committed.synthetic[i] += engine->batch.synthetic[i];
     for (size_t i = 0; i < engine->tally_count; i++) {
         engine->tallies[i].committed += engine->tallies[i].batch;
         engine->tallies[i].batch = 0;

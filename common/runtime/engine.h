@@ -23,6 +23,9 @@ struct task;
 /* A header of a record. */
 struct record_header { const char *name; struct slice value; };
 
+/* The header that marks a synthetic event (docs/probe.md), whatever its value: it is decided like any other, and nothing comes of it but its acknowledgment. */
+#define SYNTHETIC_HEADER "kontor-synthetic"
+
 /* A record as it came from a partition. Bytes must live until engine_commit or engine_abort. */
 struct engine_message {
     int input;
@@ -140,6 +143,7 @@ struct engine_counts {
     uint64_t outcomes[6];                   /* accepted duplicate rejected held parked poison, as first decided or released */
     uint64_t reasons[REASON_COUNT];
     uint64_t journals, released, expired, ticks;
+    uint64_t synthetic[6];                  /* outcomes of synthetic events, which count nowhere else */
 };
 enum { OUTCOME_ACCEPTED, OUTCOME_DUPLICATE, OUTCOME_REJECTED, OUTCOME_HELD, OUTCOME_PARKED, OUTCOME_POISON, OUTCOME_COUNT };
 extern const char *const outcome_names[OUTCOME_COUNT];

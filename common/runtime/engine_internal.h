@@ -187,6 +187,7 @@ struct decision {
     enum reason_class heaviest;
     bool held_until;                    /* a reason holds it until something changes: the keys are kept with what is held */
     bool late;                          /* it has waited as long as it may */
+    bool synthetic;                     /* nothing comes of it but its acknowledgment */
     const struct audit_entry *audited;  /* NULL: none */
     bool voided;                        /* the event cancelled what waited to establish its document */
     enum engine_result failure;
@@ -271,6 +272,8 @@ void ticks_drop_marks(struct task *task);
 void deciding_read(struct decision *decision, bool from_parking);
 void deciding_poison(struct decision *decision);
 void deciding_new(struct decision *decision);
+/* The same of a synthetic one: decided, and forgotten but for its acknowledgment. */
+void deciding_synthetic(struct decision *decision);
 /* An event that waited: its turn has come, or a key that it waits for. */
 void deciding_again(struct decision *decision, uint64_t sequence, const struct parked_event *parked);
 void deciding_expire(struct decision *decision, uint64_t sequence, const struct parked_event *parked);

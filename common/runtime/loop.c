@@ -29,6 +29,7 @@ struct loop {
     const struct loop_options *options;
     struct topics_inputs inputs;
     int64_t *ticked_ms;         /* by partition: when a tick of the task was last sent or taken */
+    struct ends *ends;
     struct consumer *consumer;
     struct producer *producer;
     struct batch *batch;
@@ -53,8 +54,9 @@ static bool make_clients(struct loop *loop, const char **outputs, struct error *
     for (; count < o->topics->output_count; count++) outputs[count] = o->topics->outputs[count];
     outputs[count++] = o->topics->changelog;
     const struct producer_options producer = {o->settings, o->transactional_id, o->transaction_timeout_ms, o->call_timeout_ms, o->compression, outputs, count, o->hurried};
+    if (!ends_open(&loop->ends, tail_client(o->tail), loop->inputs.names, loop->inputs.count, o->topics->partition_count, error)) return false;
     const struct consumer_options consumer = {o->settings, o->group, o->instance, loop->inputs.names, loop->inputs.count, o->topics->partition_count,
-                                              o->session_timeout_ms, o->wake};
+                                              o->session_timeout_ms, o->wake, loop->ends};
     return producer_open(&loop->producer, &producer, error) && consumer_open(&loop->consumer, &consumer, error);
 }
 
@@ -91,6 +93,7 @@ static void loop_close(struct loop *loop) {
     producer_close(loop->producer);
     batch_free(loop->batch);   /* before the consumer: librdkafka waits for every record that somebody holds */
     consumer_close(loop->consumer, loop->options->leave, LEAVE_MS);
+    ends_close(loop->ends);
     tasks_close(loop->tasks);
     follow_close(loop->follow);
     engine_free(loop->engine);

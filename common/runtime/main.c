@@ -222,7 +222,7 @@ static enum step leave(struct process *process, struct fatal_cause *fatal) {
     struct consumer *consumer;
     struct error error;
     const struct consumer_options options = {&process->settings, process->group, config_text(process->config, "instance.name"), inputs.names, inputs.count, LEAVE_PARTITIONS,
-                                             (int)config_integer(process->config, "session.timeout.ms"), eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+                                             (int)config_integer(process->config, "session.timeout.ms"), eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), NULL};
     if (!consumer_open(&consumer, &options, &error)) return fatal_because(fatal, EXIT_CONFIGURATION, "%.500s", error.text);
     int64_t deadline = clock_monotonic_ms() + LEAVE_JOIN_MS;
     struct consumer_change change;

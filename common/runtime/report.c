@@ -93,6 +93,7 @@ void report_committed(struct report *report, size_t records, int64_t commit_ns) 
     histogram_observe(metrics->commit_seconds, commit_ns);
     for (int i = 0; i < OUTCOME_COUNT; i++) counter_add(metrics->outcomes[i], (int64_t)(counts->outcomes[i] - report->said.outcomes[i]));
     for (int i = 0; i < REASON_COUNT; i++) counter_add(metrics->reasons[i], (int64_t)(counts->reasons[i] - report->said.reasons[i]));
+    for (int i = 0; i < OUTCOME_POISON; i++) counter_add(metrics->synthetic[i], (int64_t)(counts->synthetic[i] - report->said.synthetic[i]));
     counter_add(metrics->journals, (int64_t)(counts->journals - report->said.journals));
     counter_add(metrics->released, (int64_t)(counts->released - report->said.released));
     counter_add(metrics->expired, (int64_t)(counts->expired - report->said.expired));

@@ -41,6 +41,9 @@ static void register_counters(struct serve *serve, const char *name) {
     for (int i = 0; i < OUTCOME_COUNT; i++)
         s->outcomes[i] = metrics_counter(m, "kontor_events_total", "Events by outcome, as first decided or released.",
                                          METRIC_LABELS("processor", name, "outcome", outcome_names[i]));
+    for (int i = 0; i < OUTCOME_POISON; i++)
+        s->synthetic[i] = metrics_counter(m, "kontor_synthetic_events_total", "Synthetic events by outcome; they count nowhere else but among the records.",
+                                          METRIC_LABELS("processor", name, "outcome", outcome_names[i]));
     s->records = metrics_counter(m, "kontor_records_total", "Records taken from the inputs and committed.", processor);
     s->journals = metrics_counter(m, "kontor_journals_total", "Journals committed.", processor);
     s->released = metrics_counter(m, "kontor_released_total", "Events that waited and were decided.", processor);

@@ -23,7 +23,7 @@ void serve_set_reasons(struct serve *serve, struct slice lines);
 
 /* Set by the loop; every one labelled with the processor. */
 struct serve_metrics {
-    struct counter *outcomes[OUTCOME_COUNT], *reasons[REASON_COUNT], *records, *journals, *released, *expired, *ticks, *transactions_committed, *transactions_aborted,
+    struct counter *outcomes[OUTCOME_COUNT], *synthetic[OUTCOME_POISON], *reasons[REASON_COUNT], *records, *journals, *released, *expired, *ticks, *transactions_committed, *transactions_aborted,
         *transactions_unknown, *producer_renewals;
     struct histogram *commit_seconds, *batch_records, *end_to_end_seconds, *restore_seconds;
     struct gauge *parked_by_reason[REASON_COUNT], *held_by_reason[REASON_COUNT];    /* NULL: of a reason that holds nothing */

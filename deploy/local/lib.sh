@@ -92,7 +92,7 @@ run_service() {  # NAME DATA PORT
   case $name in
     broker) format_broker "$data" "$port" ;;
     controller) format_controller "$data" "$port" ;;
-    registry) ;;
+    registry | kontor-probe) ;;
     *) [ -x "$build_dir/bin/$name" ] || die "$build_dir/bin/$name is not built" ;;
   esac
   write_pid "$data/$name.pid"
@@ -105,6 +105,7 @@ run_service() {  # NAME DATA PORT
     registry) REGISTRY_DATASOURCE_URL="jdbc:h2:file:$(realpath "$data")/registry/registry;WRITE_DELAY=0" \
       exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError \
       -Dquarkus.http.host=127.0.0.1 -Dquarkus.http.port="$port" -jar "$(java_programs)"/registry/*-runner.jar ;;
+    kontor-probe) exec "$build_dir/bin/kontor" probe --config "$data/$name.properties" "$data/probe.json" ;;
     *) exec "$build_dir/bin/$name" --config "$data/$name.properties" ;;
   esac
 }

@@ -81,6 +81,18 @@ start_processors() {
   done
 }
 
+# Synthetic events, followed to their acknowledgment (docs/probe.md).
+start_probe() {  # FILE
+  local port=$((first_metrics_port + $(processors | wc -l)))
+  while port_taken "$port"; do port=$((port + 1)); done
+  metrics_port[kontor-probe]=$port
+  cp "$1" "$data_dir/probe.json"
+  write_processor_properties kontor-probe "$port" >"$data_dir/kontor-probe.properties"
+  say "starting kontor-probe"
+  launch_service kontor-probe "$data_dir" "$port"
+  await_service kontor-probe "$data_dir" "$port" 60
+}
+
 # Those that take nothing yet because master data is missing, and what.
 show_unready() {
   local name reasons
@@ -108,7 +120,7 @@ show_where() {
   echo
   echo "Kafka broker     $KONTOR_KAFKA_BOOTSTRAP_SERVERS"
   echo "schema registry  $KONTOR_REGISTRY_URL"
-  for name in $(processors); do printf '%-16s http://127.0.0.1:%s/metrics\n' "${name#kontor-}" "${metrics_port[$name]}"; done
+  for name in $(processors) ${metrics_port[kontor-probe]:+kontor-probe}; do printf '%-16s http://127.0.0.1:%s/metrics\n' "${name#kontor-}" "${metrics_port[$name]}"; done
   echo "logs and data    $data_dir"
 }
 

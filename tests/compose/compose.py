@@ -1,22 +1,25 @@
 """docker-compose.yml for real: a part of the sample through it against the oracle, two replicas, one killed and back, down and up with nothing lost; and what a
-container says where its environment is wrong. Grafana is left out: it has no part in any of this."""
+container says where its environment is wrong. Grafana is left out: it has no part in any of this. KONTOR_COMPOSE_WHOLE=yes: the whole sample instead, compared with deploy/local/demo."""
 
 import gzip
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 import urllib.parse
 from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from system import PROJECT, REPOSITORY, System, engine, once, processors  # noqa: E402
-from cluster import finish, http_get, test, wait_until  # noqa: E402
+from cluster import finish, free_port, http_get, test, wait_until  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "compose"
 EVENTS, LATER_EVENTS, PARTITIONS = 6000, 3000, 6
+FLOWS = ("procurement", "invoice", "payment", "expense", "journal", "settlement", "review")
 OUTCOMES = ("accepted", "duplicate", "rejected", "held", "parked", "poison")
 
 
@@ -81,7 +84,7 @@ def containers(system, replicas=None):
 def come_up(system, fed):
     with test("compose up: broker, registry, set-up, sample, every processor, all healthy"):
         print(f"  up in {system.up():.1f} s")
-        for container in [*containers(system), *(system.container(name) for name in ("kafka", "registry", "prometheus"))]:
+        for container in [*containers(system), *(system.container(name) for name in ("kafka", "registry", "probe", "prometheus"))]:
             assert system.health(container) == "healthy", container
         assert all(system.inspect(system.container(name), "{{.State.ExitCode}}") == "0" for name in ("setup", "sample", "registry-volume"))
     with test("compose up: the part of the sample ends as the oracle says"):
@@ -92,6 +95,19 @@ def come_up(system, fed):
         assert "holds" in system.log(system.container("sample")) and system.status()["events_in"] == fed
     with test("compose run kontor: the command line in its container"):
         assert json.loads(system.compose("run", "--rm", "-T", "kontor", "status", "--format", "json").stdout)["events_in"] == fed
+
+
+def synthetic(system):
+    container = system.container("probe")
+    with test("compose up: synthetic events of every flow come round, and nothing of them is counted"):
+        before = system.status()
+        wait_until(lambda: system.http(container, "/metrics")[1].count("kontor_probe_seconds_count{") == len(FLOWS), 30, "every flow is probed", interval_s=0.5)
+        def rounds():
+            text = system.http(container, "/metrics")[1]
+            return {flow: int(re.search(rf'^kontor_probe_seconds_count{{flow="{flow}"}} (\d+)', text, re.M)[1]) for flow in FLOWS}
+        wait_until(lambda: min(rounds().values()) >= 1, 60, "each has come round", interval_s=0.5)
+        assert engine("exec", container, "kontor", "probe", "--health").stdout == "ready\n"
+        assert system.status() == before
 
 
 def empty(system):
@@ -107,7 +123,7 @@ def empty(system):
 
 
 def seen_by_prometheus(system):
-    query = urllib.parse.urlencode({"query": "count by (processor) (kontor_tasks_owned)"})
+    query = urllib.parse.urlencode({"query": "count by (processor) (kontor_build_info)"})
     result = json.loads(http_get(f"http://127.0.0.1:{system.prometheus}/api/v1/query?{query}")[1])["data"]["result"]
     return {row["metric"]["processor"]: int(row["value"][1]) for row in result}
 
@@ -153,7 +169,7 @@ def replicas(system):
             assert f"instance={container} " in system.log(container), system.log(container)
         wait_until(lambda: assigned(system, one) + assigned(system, two) == PARTITIONS and assigned(system, two) > 0, 60, "the tasks are shared", interval_s=0.5)
     with test("Prometheus finds every replica of every processor"):
-        wait_until(lambda: seen_by_prometheus(system) == {name: 2 if name == "invoice" else 1 for name in processors()}, 60, "all replicas scraped", interval_s=1)
+        wait_until(lambda: seen_by_prometheus(system) == {name: 2 if name == "invoice" else 1 for name in (*processors(), "probe")}, 60, "all replicas scraped", interval_s=1)
     ids = schema_ids(system)
     with test("kill -9 of a replica and of the registry, and back: the same name, the same schema ids"):
         for container in (two, system.container("registry")):
@@ -224,6 +240,59 @@ def waits(what, words, **changes):
             engine("rm", "-f", "-v", name)
 
 
+def topics_tool(system, *words):
+    return engine("exec", system.container("kafka"), "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "localhost:19092", *words)
+
+
+def set_up(*changes):
+    """(exit code, both streams) of the set-up."""
+    return once("kontor/kontor", "-e", "KONTOR_KAFKA_BOOTSTRAP_SERVERS=kafka:19092", "-e", "KONTOR_REGISTRY_URL=http://registry:8080/apis/ccompat/v7",
+                "-e", f"TOPICS_PARTITIONS={PARTITIONS}", *changes, entrypoint="setup")
+
+
+def missing_topic(system):
+    """One that the processor writes, and one that it reads."""
+    for topic in ("dlq.journal.events", "kontor.journal.timers"):
+        topics_tool(system, "--delete", "--topic", topic)
+        wait_until(lambda: topic not in topics_tool(system, "--list").stdout.split(), 30, "it is gone", interval_s=0.5)
+        refuses(f"a missing topic, {topic}", f"topic {topic} does not exist", "kontor topics apply")
+    with test("container: set-up makes them again"):
+        status, text = set_up()
+        listed = topics_tool(system, "--list").stdout.split()
+        assert status == 0 and {"dlq.journal.events", "kontor.journal.timers"} <= set(listed), text
+
+
+def parked(number):
+    """A journal that waits for an entity, and takes room meanwhile."""
+    return json.dumps({"value": {"event_id": f"full-{number}", "kind": "submitted", "source": "OFFICE", "entity": "LATER", "partner": f"P{number}", "document": f"F{number}", "document_date": "2019-12-16",
+                                 "currency": "EUR", "text": "x" * 20000, "lines": [{"line": str(k), "side": side, "account": "449000", "amount": "1.00"} for k, side in enumerate(("debit", "credit"))]}})
+
+
+def full_while_it_runs(system):
+    """The processor alone in its group, on a disk of 24 MB, takes 60 MB."""
+    name, service, events = f"{PROJECT}-try-1", system.container("journal"), FOLDER / "full.jsonl"
+    events.write_text("".join(parked(number) + "\n" for number in range(3000)))
+    engine("stop", service)
+    with test("container: a state volume that fills while it runs: one line, exit 3"):
+        engine("run", "-d", "--name", name, "--network", f"{PROJECT}_kontor", "--read-only", "--mount", "type=tmpfs,destination=/small,tmpfs-size=24000000,tmpfs-mode=1777",
+               *options(KONTOR_STATE_DIR="/small/try-1", KONTOR_SESSION_TIMEOUT_MS="6s"), "kontor/journal")
+        try:
+            wait_until(lambda: system.http(name, "/readyz")[0] == 200, 60, "it is ready", interval_s=0.5)
+            system.kontor("produce", "journal.events", events)
+            wait_until(lambda: system.inspect(name, "{{.State.Running}}") == "false", 90, "it ends", interval_s=0.5)
+            complaints = [line for line in system.log(name).splitlines() if "no room on the disk" in line]
+            assert system.inspect(name, "{{.State.ExitCode}}") == "3" and len(complaints) == 1 and "free some" in complaints[0], system.log(name)
+            print(f"  {complaints[0]}")
+        finally:
+            engine("rm", "-f", "-v", name)
+    with test("container: ... with room again it goes on, nothing is lost"):
+        engine("start", service)
+        system.await_healthy(service)
+        system.await_caught_up([service])
+        told = [record["value"] for record in map(json.loads, system.kontor("consume", "acknowledgments").splitlines()) if record["value"]["event_id"].startswith("full-")]
+        assert len(told) == 3000 == len({value["event_id"] for value in told}) and {value["outcome"] for value in told} == {"parked"}, len(told)
+
+
 def bad_surroundings(system):
     refuses("a missing variable", "kafka.bootstrap.servers is missing", "KONTOR_KAFKA_BOOTSTRAP_SERVERS", KONTOR_KAFKA_BOOTSTRAP_SERVERS=None)
     refuses("a variable that is none", 'unknown variable "KONTOR_BATCH_MAX_RECORD"', "KONTOR_BATCH_MAX_RECORDS", KONTOR_BATCH_MAX_RECORD="5")
@@ -239,22 +308,57 @@ def bad_surroundings(system):
             connection = [word for name in ("KONTOR_KAFKA_BOOTSTRAP_SERVERS", "KONTOR_REGISTRY_URL") for word in ("-e", f"{name}={VARIABLES[name]}")]
             status, text = once("kontor/kontor", *connection, "-e", change, "-e", f"TOPICS_PARTITIONS={PARTITIONS}", entrypoint="setup")
             assert status == 1 and sum(words in line for line in text.splitlines()) == 1, f"exit {status}\n{text}"
+    missing_topic(system)
+    full_while_it_runs(system)
     # The last, since the topic stays so.
-    engine("exec", system.container("kafka"), "/opt/kafka/bin/kafka-topics.sh", "--bootstrap-server", "localhost:19092", "--alter", "--topic", "kontor.journal.timers", "--partitions", str(PARTITIONS + 1))
+    topics_tool(system, "--alter", "--topic", "kontor.journal.timers", "--partitions", str(PARTITIONS + 1))
     refuses("a topic with another number of partitions", "kontor.journal.timers", "same number of partitions", "7, expected 6")
     with test("container: set-up says so too"):
-        status, text = once("kontor/kontor", "-e", "KONTOR_KAFKA_BOOTSTRAP_SERVERS=kafka:19092", "-e", f"TOPICS_PARTITIONS={PARTITIONS}", entrypoint="setup")
+        status, text = set_up()
         assert status == 1 and any("kontor.journal.timers" in line and "differs" in line for line in text.splitlines()), f"exit {status}\n{text}"
 
 
 def build(system):
     """One after the other: builders without a common cache would compile once for each."""
     with test("images build"):
-        for service in ("setup", "sample", *processors()):
+        for service in ("setup", "sample", "probe", *processors()):
             system.compose("build", service, deadline_s=1800)
 
 
+def whole():
+    """All of the sample, with as many tasks as deploy/local/demo has, against what that gives on this machine."""
+    system = System("", "")
+    demo = FOLDER / "demo"
+    system.compose("down", "-v", check=False)
+    try:
+        build(system)
+        with test("the whole sample through compose"):
+            begun = time.monotonic()
+            print(f"  up in {system.up():.1f} s")
+            system.await_caught_up(containers(system), 1800)
+            found = system.status()
+            print(f"  {found['events_in']} events, {found['journals']} journals, caught up after {time.monotonic() - begun:.1f} s")
+    finally:
+        system.compose("down", "-v", "--remove-orphans", check=False)
+    with test("... is what deploy/local/demo gives"):
+        try:
+            subprocess.run([REPOSITORY / "deploy" / "local" / "demo", "--data", demo, "--port", str(free_port()), "--registry-port", str(free_port())], check=True, capture_output=True, text=True)
+        finally:
+            subprocess.run([REPOSITORY / "deploy" / "local" / "down", "--data", demo], check=False, capture_output=True)
+        expected = json.loads((REPOSITORY / "build" / "demo" / "summary.json").read_text())
+        # How often what waits is told that it still does depends on who is faster; what becomes of it does not.
+        differing = {name: (value, found.get(name)) for name, value in expected.items()
+                     if name not in ("seconds", "events_per_second", "acknowledgments", "started", "finished") and found.get(name) != value}
+        print(f"  demo: {json.dumps(expected)}")
+        print(f"  compose: {json.dumps(found)}")
+        assert not differing, differing
+
+
 def main():
+    if os.environ.get("KONTOR_COMPOSE_WHOLE") == "yes":
+        FOLDER.mkdir(parents=True, exist_ok=True)
+        whole()
+        return
     system = System(EVENTS, PARTITIONS)
     system.compose("down", "-v", check=False)
     try:
@@ -262,6 +366,7 @@ def main():
         empty(system)
         fed, later = parts(sample_of_image())
         come_up(system, fed)
+        synthetic(system)
         hardened(system)
         replicas(system)
         nothing_lost(system, fed, later)

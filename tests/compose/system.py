@@ -47,7 +47,7 @@ class System:
     def up(self, *words):
         """Everything but Grafana and the tools. Returns the seconds that it took."""
         begun = time.monotonic()
-        self.compose("up", "-d", "--no-build", "--wait", *words, "sample", *processors(), "prometheus")
+        self.compose("up", "-d", "--no-build", "--wait", *words, "sample", *processors(), "probe", "prometheus")
         return time.monotonic() - begun
 
     def container(self, service, index=1):
@@ -84,10 +84,10 @@ class System:
             total += sum(values)
         return total
 
-    def await_caught_up(self, containers):
+    def await_caught_up(self, containers, deadline_s=240):
         """Twice in a row: what one sends, another takes."""
         quiet = 0
-        deadline = time.monotonic() + 240
+        deadline = time.monotonic() + deadline_s
         while quiet < 2:
             quiet = quiet + 1 if self.behind(containers) == 0 else 0
             assert time.monotonic() < deadline, f"not caught up: {self.behind(containers)} records behind"

@@ -60,12 +60,17 @@ def compose_file():
         assert built == set(processors()), built ^ set(processors())
     with test("compose: what is kontor's own is read-only, without capabilities, stops soon"):
         own = {name: service for name, service in SERVICES.items() if "build" in service and name != "registry-volume"}
-        assert len(own) == len(processors()) + 3
+        assert len(own) == len(processors()) + 4
         for name, service in own.items():
             assert service["read_only"] is True and service["cap_drop"] == ["ALL"] and service["tmpfs"] and service["security_opt"] == ["no-new-privileges:true"], name
             assert service["stop_grace_period"] == "5s" and "privileged" not in service and "user" not in service, name
         helper = SERVICES["registry-volume"]
         assert helper["read_only"] is True and helper["cap_drop"] == ["ALL"] and helper["network_mode"] == "none"
+    with test("compose: the probe runs where its master data is, and Prometheus finds it"):
+        probe = SERVICES["probe"]
+        assert probe["profiles"] == ["sample", "probe"] and probe["build"] == {"context": ".", "target": "probe"} and probe["image"] == "kontor/probe"
+        assert probe["networks"] == SERVICES["invoice"]["networks"] and (REPOSITORY / interpolated(probe["volumes"][0]).split(":")[0]).is_file()
+        assert interpolated(probe["volumes"][0]).split(":")[1] in DOCKERFILE.split("FROM kontor AS probe")[1].split("CMD [")[2]
     with test("compose: every port is on 127.0.0.1"):
         ports = [port for service in SERVICES.values() for port in service.get("ports", [])]
         assert len(ports) == 4 and all(port.startswith("127.0.0.1:") for port in ports), ports
@@ -133,6 +138,10 @@ def manifests(folder=KUBERNETES):
     """Every document of what kustomization.yaml names."""
     names = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
     return [document for name in names for document in yaml.safe_load_all((folder / name).read_text()) if document]
+
+
+def probe_component():
+    return [document for document in yaml.safe_load_all((KUBERNETES / "probe" / "probe.yaml").read_text()) if document]
 
 
 def refused(document, version):
@@ -219,6 +228,18 @@ def references(documents):
         pods = [document["spec"]["template"] for kind in ("StatefulSet", "Job") for document in by_kind[kind].values()]
         assert all(policy["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items() for pod in pods)
         assert policy["ingress"][0]["ports"] == [{"protocol": "TCP", "port": 9464}] and len(policy["ingress"]) == 1
+    with test("kubernetes: the probe's component hangs together"):
+        component = yaml.safe_load((KUBERNETES / "probe" / "kustomization.yaml").read_text())
+        deployment, = probe_component()
+        pod = deployment["spec"]["template"]
+        container, = pod["spec"]["containers"]
+        assert component["kind"] == "Component" and component["images"][0]["name"] == container["image"] == deployment["metadata"]["name"]
+        assert deployment["spec"]["selector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        assert by_kind["NetworkPolicy"]["kontor"]["spec"]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        assert pod["spec"]["enableServiceLinks"] is False and pod["spec"]["securityContext"]["runAsUser"] == 10001
+        assert container["securityContext"] == {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+        assert {mount["name"] for mount in container["volumeMounts"]} == {volume["name"] for volume in pod["spec"]["volumes"]}
+        assert container["args"][0].startswith(next(mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "events") + "/")
     with test("kubernetes: the command line takes the job's variables"):
         container, = by_kind["Job"]["kontor-setup"]["spec"]["template"]["spec"]["containers"]
         variables, _ = environment_of(container, documents)
@@ -234,6 +255,6 @@ compose_file()
 versions()
 identity()
 generated()
-schemas(manifests())
+schemas(manifests() + probe_component())
 references(manifests())
 sys.exit(finish())

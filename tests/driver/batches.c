@@ -14,8 +14,9 @@ static void result_fail(struct run *run, const struct statement *statement, cons
 }
 
 static struct engine_message message_of(const struct given *given, struct slice value) {
+    static const struct record_header mark = {SYNTHETIC_HEADER, {"yes", 3}};
     return (struct engine_message){.partition = given->partition, .offset = given->offset, .timestamp_ms = given->time_ms, .received_ms = given->received_ms,
-                                   .key = given->key, .value = value};
+                                   .key = given->key, .value = value, .headers = &mark, .header_count = given->synthetic};
 }
 
 /* Forgets what the batch sent. */
@@ -148,13 +149,33 @@ static enum engine_result release(struct run *run, struct instance *instance, co
     return result;
 }
 
+/* Of a synthetic event one marked acknowledgment was sent by the processor that answers for it, or a dead letter, and nothing by those that follow; and no state was
+ * changed, not even the task's clock. */
+static void synthetic_check(struct run *run, const struct instance *instance, const struct given *given, size_t mark, uint64_t before) {
+    const bool answers = !instance->processor->inputs[instance_input(instance, given->topic)].follows;
+    const struct stored *told = run->broker.count > mark ? run->broker.items[mark] : NULL;
+    const bool acknowledged = told && stored_in(told, "acknowledgments") && ((const struct acknowledgment *)told->decoded)->synthetic;
+    const bool dead = told && strncmp(told->topic, "dlq.", 4) == 0;
+    char got[200];
+    snprintf(got, sizeof got, "%s sent %zu records, the first to %s", instance->processor->name, run->broker.count - mark, told ? told->topic : "no topic");
+    if (run->broker.count - mark != answers || (answers && !acknowledged && !dead)) run_fail(run, given->statement, "a synthetic event's acknowledgment, and nothing else", got);
+    if (before != instance_fingerprint(instance)) run_fail(run, given->statement, "no state of a synthetic event", "the state changed");
+}
+
 static void give(struct run *run, struct instance *instance, struct given *given) {
     if (!instance->processor || instance_input(instance, given->topic) < 0 || (is_tick(given) && !instance->tasks[given->partition].used)) return;
     struct error error = {{0}};
     before_giving(run, instance, given);
     size_t mark = run->broker.count;
     struct engine_message message = message_of(given, given->value);
+    if (given->synthetic) commit(run, instance, given->statement);   /* so that what it changes is its own */
+    const uint64_t before = given->synthetic ? instance_fingerprint(instance) : 0;
+    mark = run->broker.count;
     enum engine_result result = instance_take(instance, given->topic, &message, &error);
+    if (given->synthetic && result == ENGINE_DONE) {
+        commit(run, instance, given->statement);
+        synthetic_check(run, instance, given, mark, before);
+    }
     if (result == ENGINE_DONE) result = release(run, instance, given->statement, &error);
     if (result == ENGINE_DONE && run->mode != MODE_PACKED) commit(run, instance, given->statement);
     if (result == ENGINE_DONE) return;

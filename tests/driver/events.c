@@ -13,7 +13,7 @@ enum { QUANTITY_SCALE = 6, AMOUNT_SCALE = 4, MINUTE_MS = 60000 };
 static const struct { const char *word, *field; } head_words[] = {{"id", "event_id"}, {"posting", "posting_date"}, {"date", "document_date"}, {"due", "due_date"}},
     line_words[] = {{"qty", "quantity"}, {"cc", "cost_centre"}, {"tax", "tax_code"}, {"tax_amount", "tax"}};
 /* Said of the record, not in it. */
-static const char *const record_words[] = {"at", "received", "key", "partition", "schema"};
+static const char *const record_words[] = {"at", "received", "key", "partition", "schema", "synthetic"};
 
 static bool begins(const char *text, const char *with) { return strncmp(text, with, strlen(with)) == 0; }
 
@@ -30,6 +30,7 @@ static bool record_place(struct run *run, const struct statement *statement, con
     run->clock_ms += MINUTE_MS;
     if (at && !time_read(at, &run->clock_ms, error)) return false;
     given->time_ms = given->received_ms = run->clock_ms;
+    given->synthetic = strcmp(statement_value(statement, "synthetic", "no"), "yes") == 0;
     if (received && !time_read(received, &given->received_ms, error)) return false;
     given->key = slice_of(statement_value(statement, "key", key));
     const char *partition = statement_value(statement, "partition", NULL);

@@ -215,7 +215,7 @@ static void expect_waiting(struct run *run, const struct statement *statement) {
     int count = 0;
     for (size_t i = 0; i < run->given_count; i++) {
         const struct stored *stored = outcome_newest(run, &run->given[i]);
-        count += stored && stored->decoded && ((const struct acknowledgment *)stored->decoded)->outcome == ACKNOWLEDGED_OUTCOME_PARKED;
+        count += stored && stored->decoded && !run->given[i].synthetic && ((const struct acknowledgment *)stored->decoded)->outcome == ACKNOWLEDGED_OUTCOME_PARKED;
     }
     snprintf(got, sizeof got, "%d", count);
     if (strcmp(statement->words[2], got) != 0) run_fail(run, statement, statement->words[2], got);
@@ -252,6 +252,14 @@ static void expect_order(struct run *run, const struct statement *statement) {
     }
 }
 
+/* expect acknowledged DOCUMENT|ID name=value ...: fields of what its source was told last. */
+static void expect_acknowledged(struct run *run, const struct statement *statement) {
+    const struct given *given = given_find(run, statement->words[2]);
+    const struct stored *stored = given ? outcome_newest(run, given) : NULL;
+    if (!stored || !stored->decoded) { run_fail(run, statement, "an acknowledgment", "none"); return; }
+    fields_expect(run, statement, 3, statement->count, &acknowledgment_type, stored->decoded);
+}
+
 static void expect_no(struct run *run, const struct statement *statement) {
     const char *what = statement->words[2];
     if (strcmp(what, "journal") == 0 || strcmp(what, "entry") == 0) expect_no_journal(run, statement, *what == 'e');
@@ -265,12 +273,12 @@ static void expect_no(struct run *run, const struct statement *statement) {
 void expect(struct run *run, const struct statement *statement) {
     static const struct { const char *word; size_t words; } forms[] = {{"journal", 3}, {"no", 4}, {"outcome", 4}, {"commitment", 5}, {"pre-commitment", 5},
                                                                        {"waiting", 3}, {"balance", 4}, {"order", 4}, {"waits", 5}, {"payable", 4}, {"state", 5}, {"audit", 4},
-                                                                       {"entry", 3}, {"document", 4}, {"told", 4}, {"breaches", 4}};
+                                                                       {"entry", 3}, {"document", 4}, {"told", 4}, {"breaches", 4}, {"acknowledged", 4}};
     const char *what = statement->count > 1 ? statement->words[1] : "";
     size_t form = 0;
     while (form < sizeof forms / sizeof *forms && strcmp(forms[form].word, what) != 0) form++;
     if (form == sizeof forms / sizeof *forms || statement->count < forms[form].words) {
-        run_fail(run, statement, "expect [no] journal, [no] entry, [no] payable, [no] state, [no] document, [no] told, breaches, outcome, commitment, pre-commitment, waiting, balance, order, waits or audit, and of what", what);
+        run_fail(run, statement, "expect [no] journal, [no] entry, [no] payable, [no] state, [no] document, [no] told, breaches, outcome, commitment, pre-commitment, waiting, balance, order, waits, acknowledged or audit, and of what", what);
         return;
     }
     switch (form) {
@@ -289,6 +297,7 @@ void expect(struct run *run, const struct statement *statement) {
     case 12: expect_journal(run, statement, true); break;
     case 13: expect_document(run, statement, false); break;
     case 14: expect_told(run, statement, false); break;
-    default: expect_breaches(run, statement);
+    case 15: expect_breaches(run, statement); break;
+    default: expect_acknowledged(run, statement);
     }
 }

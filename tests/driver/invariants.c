@@ -82,6 +82,11 @@ static void event_check(struct run *run, const struct given *given, int outcomes
         fail(run, "a dead letter with key and value as they came", "otherwise", slice_of(given->origin));
     int outcome = poison ? ACKNOWLEDGED_OUTCOME_PARKED + 1 : (int)((const struct acknowledgment *)stored->decoded)->outcome;
     outcomes[outcome]++;
+    if (given->synthetic) {
+        if (exceptions_open(run, given, "exceptions.parked") || exceptions_open(run, given, "exceptions.held") || exceptions_open(run, given, "exceptions.rejected"))
+            fail(run, "no exception of a synthetic event", "one", slice_of(given->origin));
+        return;
+    }
     if (exceptions_open(run, given, "exceptions.parked") != (outcome == ACKNOWLEDGED_OUTCOME_PARKED)) fail(run, "in exceptions.parked while it waits, and not after", "otherwise", slice_of(given->origin));
     if (exceptions_open(run, given, "exceptions.held") != (outcome == ACKNOWLEDGED_OUTCOME_HELD)) fail(run, "in exceptions.held while it is held, and not after", "otherwise", slice_of(given->origin));
     if (exceptions_open(run, given, "exceptions.rejected") != (outcome == ACKNOWLEDGED_OUTCOME_REJECTED)) fail(run, "in exceptions.rejected if it is rejected", "otherwise", slice_of(given->origin));
@@ -132,7 +137,7 @@ static void batches_check(struct run *run) {
         if (is_journal(run->broker.items[i])) summary_check(run, run->broker.items[i]->decoded);
     for (size_t i = 0; i < run->given_count; i++) {
         const struct given *given = &run->given[i];
-        if (strcmp(given->topic, "settlement.entries") != 0) continue;
+        if (strcmp(given->topic, "settlement.entries") != 0 || given->synthetic) continue;
         const struct stored *stored = outcome_newest(run, given), *entry = broker_read(&run->broker, given->topic, given->partition, given->offset);
         if (!stored || !stored->decoded || ((const struct acknowledgment *)stored->decoded)->outcome != ACKNOWLEDGED_OUTCOME_ACCEPTED) continue;
         accepted++;
@@ -151,7 +156,7 @@ static void waiting_check(struct run *run, int family) {
     char expected[200], got[200];
     for (size_t i = 0; i < run->given_count; i++) {
         const struct stored *stored = run->given[i].family == family ? outcome_newest(run, &run->given[i]) : NULL;
-        if (!stored || !stored->decoded) continue;
+        if (!stored || !stored->decoded || run->given[i].synthetic) continue;
         enum acknowledged_outcome outcome = ((const struct acknowledgment *)stored->decoded)->outcome;
         parked += outcome == ACKNOWLEDGED_OUTCOME_PARKED;
         held += outcome == ACKNOWLEDGED_OUTCOME_HELD;

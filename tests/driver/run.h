@@ -27,6 +27,7 @@ struct given {
     int32_t partition;
     int64_t offset, time_ms, received_ms;
     struct slice key, value;
+    bool synthetic;                 /* carries the mark of docs/probe.md */
     bool untaken;                   /* the registry was down */
 };
 

@@ -242,6 +242,14 @@ class Processor(Service):
         return self.metric("kontor_lag_records") == 0
 
 
+class Probe(Processor):
+    """`kontor probe` with a file of events, for a cluster whose processors run."""
+
+    def __init__(self, cluster, file, every, binaries):
+        super().__init__(cluster, "kontor", "probe-0", {}, binaries)
+        self.arguments = [Path(binaries) / "kontor", "probe", "--config", self.config, file, "--every", every]
+
+
 # ---------------------------------------------------------------- the whole
 
 class LostMarkers(Exception):
@@ -344,6 +352,12 @@ class Cluster:
         processor = Processor(self, binary, instance, properties or {}, binaries or self.binaries)
         self.processors.append(processor)
         return processor
+
+    def probe(self, file, every="1s"):
+        """A Probe, not yet started."""
+        probe = Probe(self, file, every, self.binaries)
+        self.processors.append(probe)
+        return probe
 
     def kontor(self, *arguments, input=None, check=True, deadline_s=120, text=True):
         """Runs the command `kontor` to its end; returns the CompletedProcess with stdout and stderr as text, or as bytes."""

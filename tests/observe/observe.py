@@ -51,6 +51,14 @@ def scaled(text):
     return re.sub(r"\b(\d+)h\b", r"\1m", text)
 
 
+def start_probe(cluster):
+    """Synthetic events of the office; every third of the settlements does not become what it should, so that there is a failure to show."""
+    events = json.loads((REPOSITORY / "deploy" / "probe" / "sample.json").read_text())
+    events["settlement"] = [events["settlement"], events["settlement"], {**events["settlement"], "outcome": "rejected"}]
+    (FOLDER / "probe.json").write_text(json.dumps(events))
+    return cluster.probe(FOLDER / "probe.json", "2s").start().wait_ready()
+
+
 def start_prometheus(processors):
     folder = FOLDER / "prometheus"
     shutil.rmtree(folder, ignore_errors=True)
@@ -119,7 +127,7 @@ def legends_in_order():
 
 def counted_as_told(cluster, prometheus):
     """By source and by entity: what the metrics count is what the sources were told, acknowledgment by acknowledgment."""
-    told = [entry["value"] for entry in consume(cluster, "acknowledgments") if not entry["value"]["later"]]
+    told = [entry["value"] for entry in consume(cluster, "acknowledgments") if not entry["value"]["later"] and not entry["value"]["synthetic"]]
     for label in ("source", "entity"):
         expected = Counter((value[label], value["outcome"]) for value in told)
         found = {(labels[label], labels["outcome"]): int(value) for labels, value in prometheus.query(f"sum by ({label}, outcome) (kontor_{label}_events_total) > 0")}
@@ -206,13 +214,11 @@ def by_flood(cluster, alerts, invoices):
 
 
 def by_load(cluster, alerts, folder, expenses):
-    """A record at a time, twice a second; what comes are repeats. Most are there when it starts: with all that it fetches ahead it learns of no more."""
+    """A record at a time, twice a second; what comes are repeats."""
     configured, repeats = expenses.config.read_text(), open(folder / "expense.events.jsonl").readlines() * 20
     expenses.config.write_text(configured + "batch.max.records=1\ncommit.gap.ms=500\n")
-    expenses.stop()
-    for _ in range(4):
-        send(cluster, "expense.events", *repeats)
-    expenses.start().wait_ready()
+    expenses.restart()
+    send(cluster, "expense.events", *repeats)
     alerts.fires("KontorBehind", "thousands of records are there, more come, and it takes two a second", 120, again=lambda: send(cluster, "expense.events", *repeats))
     expenses.config.write_text(configured)
     expenses.restart()
@@ -222,6 +228,7 @@ def by_load(cluster, alerts, folder, expenses):
 def by_processes(alerts, victim):
     victim.kill()
     alerts.fires("KontorProcessorDown", "killed")
+    alerts.fires("KontorProbeFailed", "... so that its flow's synthetic events do not come round")
     alerts.fires("KontorProcessorGone", "... and it was the only one")
     for _ in range(4):
         victim.start().wait_ready()
@@ -231,6 +238,7 @@ def by_processes(alerts, victim):
     victim.start().wait_ready()
     alerts.fires("KontorRestarts", "killed and started, again and again", again=lambda: None)
     alerts.ends("KontorProcessorDown")
+    alerts.ends("KontorProbeFailed")
 
 
 class Stream:
@@ -290,11 +298,12 @@ def run(folder):
             processor.start()
         for processor in processors.values():
             processor.wait_ready()
-        prometheus = start_prometheus(processors.values())
+        probe = start_probe(cluster)
+        prometheus = start_prometheus([*processors.values(), probe])
         cluster.processors.append(prometheus)       # ended with them
         alerts = Alerts(prometheus)
-        with test(f"all {len(names)} processors, one of them twice, are scraped, and nothing fires in a quiet system"):
-            wait_until(lambda: prometheus.query("sum(up)") == [({}, len(processors))], 20, "all up", interval_s=0.2)
+        with test(f"all {len(names)} processors, one of them twice, and the probe are scraped, and nothing fires in a quiet system"):
+            wait_until(lambda: prometheus.query("sum(up)") == [({}, len(processors) + 1)], 20, "all up", interval_s=0.2)
             wait_until(lambda: len(prometheus.query("processor:kontor_records:rate5m")) == len(names), 20, "rules are evaluated", interval_s=0.2)
             assert not prometheus.firing(), prometheus.firing()
         send(cluster, "invoice.events", line(without_order("M1"), 1), line(without_order("M2", bearer="ZETA"), 2))

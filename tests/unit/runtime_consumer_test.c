@@ -56,7 +56,7 @@ static int set_up(void **state) {
     bench.wake = eventfd(0, EFD_NONBLOCK);
     struct error error;
     assert_true(client_settings_add(&bench.settings, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(bench.cluster), &error));
-    const struct consumer_options options = {&bench.settings, "group", "member", topics, 2, PARTITIONS, 6000, bench.wake};
+    const struct consumer_options options = {&bench.settings, "group", "member", topics, 2, PARTITIONS, 6000, bench.wake, NULL};
     assert_true(consumer_open(&bench.consumer, &options, &error));
     log_start(LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN, "test");
     *state = &bench;

@@ -463,6 +463,32 @@ def changelog_replaced(cluster, counted, rng):
             shutil.rmtree(processor.state)
 
 
+def lag_while_paused(cluster, counted, rng):
+    """A paused processor fetches nothing once its queues are full: some 1,300 records a partition. What comes then it knows of only because it asks (ends.h)."""
+    more = 60000
+    counted.feed(2000)
+    processor = counter(cluster, "counter-0").start().wait_ready()
+    counted.check_soon(processor)
+    wait_until(processor.caught_up, 10, "lag 0", interval_s=0.1)
+    with test("a paused processor shows all that it has not taken, also what comes later"):
+        before = processor.metric("kontor_records_total")
+        counted.tool("garbage", cluster.bootstrap, 5000)
+        wait_until(lambda: processor.metric("kontor_paused") == 1, 30, "paused", interval_s=0.1)
+        counted.feed(more)
+        wait_until(lambda: processor.metric("kontor_lag_records") == 5000 + more - (processor.metric("kontor_records_total") - before), 15, "the whole lag", interval_s=0.1)
+    with test("... started again without a limit it takes the rest, and the lag goes to nothing"):
+        processor.stop()
+        again = counter(cluster, "counter-0", poison_flood_percent="100", kafka_bootstrap_servers=cluster.proxied).start().wait_ready()
+        wait_until(again.caught_up, 60, "the rest taken", interval_s=0.1)
+        counted.check_soon(again)
+    with test("SIGTERM ends it within two seconds while no broker answers what it asks"):
+        cluster.proxy("down")
+        wait_until(lambda: again.http("/readyz")[0] != 200 or "broker_unreachable" in again.log(), 20, "it knows", interval_s=0.1)
+        took = again.stop()
+        cluster.proxy("up")
+        assert took < 2.0, took
+
+
 def flood(cluster, counted, rng):
     with test("a flood of poison pauses it, and it says so; the rest stays where it is"):
         processor = counter(cluster, "counter-0").start().wait_ready()
@@ -479,7 +505,7 @@ def flood(cluster, counted, rng):
         processor.stop()
 
 
-SCENARIOS = (committed_order, crash_points, random_kills, broker_killed, broker_faults, proxy_faults, doubtful_commits, rebalances, rolling_upgrade, twins, open_transaction, aborted_records, flood,
+SCENARIOS = (committed_order, crash_points, random_kills, broker_killed, broker_faults, proxy_faults, doubtful_commits, rebalances, rolling_upgrade, twins, open_transaction, aborted_records, lag_while_paused, flood,
              changelog_replaced, environment)
 
 

@@ -151,7 +151,9 @@ def tables():
                           "invoice_posts_on": "approved"} for entity in FUNCTIONAL]
     topics = ("procurement.events", "invoice.events", "payment.events", "expense.events", "journal.events")
     yield "source-permissions", [{"source_system": SOURCE, "topic": topic, "entities": ["*"], "journals": topic == "journal.events"} for topic in topics] + [
-        {"source_system": "BILLING", "topic": "journal.events", "entities": ["*"]}, {"source_system": "kontor-invoice", "topic": "payables", "entities": ["*"]}]
+        {"source_system": "BILLING", "topic": "journal.events", "entities": ["*"]}, {"source_system": "kontor-invoice", "topic": "payables", "entities": ["*"]}] + [
+        {"source_system": "PROBE", "topic": topic, "entities": ["HOME"], "journals": topic == "journal.events", "synthetic": True}    # deploy/probe/sample.json
+        for topic in (*topics, "settlement.events", "review.decisions")]
     yield "periods", [{"entity": entity, "ledger": "GL", "period": f"{first:%Y-%m}", "valid_from": first, "last_day": last, "status": status}
                       for entity in FUNCTIONAL for first, last, status in [(date(2017, 12, 1), date(2017, 12, 31), "closed"), *((*month, "open") for month in months())]]
     yield "fx-rates", list(rates.records(rates.read_days(RATES), str(FIRST), str(LAST), tuple(FUNCTIONAL.values()), FOREIGN, SOURCE))
