@@ -226,6 +226,9 @@ void exception_set_close(struct exception_set *set) {
 
 /* ---- what people have decided so far ---- */
 
+/* It was held or waited when its correction went out. */
+static bool was_replaced(const struct exception_record *record) { return has_reason(record, SLICE("REPLACED")); }
+
 struct decided { struct exception_set *set; struct intern origins; uint32_t *item_of; };
 
 static struct exception_item *decided_item(struct decided *decided, struct slice origin) {
@@ -254,7 +257,7 @@ static enum scan_step take_decision(struct decided *decided, struct slice value,
     return ok ? SCAN_MORE : SCAN_FAILED;
 }
 
-/* Retries that the processor has made: each may be asked for again, and is counted. */
+/* Retries that the processor has made: each may be asked for again, and is counted. Corrections that the reviewer has sent. */
 static enum scan_step take_audit(struct decided *decided, const struct kafka_record *record, struct error *why) {
     struct exception_set *set = decided->set;
     struct audit_entry entry;
@@ -265,6 +268,7 @@ static enum scan_step take_audit(struct decided *decided, const struct kafka_rec
         item->retries++;
         item->failures += record->timestamp_ms >= item->told_ms;    /* other reasons would have been told */
     }
+    if (item && item->state == EXCEPTION_REJECTED && entry.outcome == AUDIT_OUTCOME_DONE && entry.corrected_to.length) item->corrected = true;
     return SCAN_MORE;
 }
 
@@ -277,6 +281,17 @@ static enum scan_step take_decided(void *context, const struct kafka_record *rec
     return step;
 }
 
+const char *exception_state_name(const struct exception_item *item) { return item->corrected ? "corrected" : exception_state_names[item->state]; }
+
+static void keep_by_correction(struct exception_set *set) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < set->count; i++) {
+        const bool wanted = set->filter.corrected == CORRECTED_TOO || (set->filter.corrected == CORRECTED_ALONE) == set->items[i].corrected;
+        if (wanted) set->items[kept++] = set->items[i];
+    }
+    set->count = kept;
+}
+
 bool exception_set_decisions(struct exception_set *set, struct error *error) {
     struct decided decided = {.set = set, .item_of = calloc((size_t)set->count + 1, sizeof *decided.item_of)};
     bool ok = decided.item_of != NULL;
@@ -284,6 +299,7 @@ bool exception_set_decisions(struct exception_set *set, struct error *error) {
     for (uint32_t i = 0, number; ok && i < set->count; i++) {
         ok = intern_add(&decided.origins, set->items[i].record.origin, &number, NULL);
         if (ok) decided.item_of[number] = i;
+        set->items[i].corrected = set->items[i].state == EXCEPTION_REJECTED && was_replaced(&set->items[i].record);
     }
     if (!ok) error_set(error, "out of memory");
     const struct scan scan = {.connection = set->connection, .topics = {"review.decisions", "audit"}, .topic_count = 2, .partition = SCAN_ALL_PARTITIONS,
@@ -291,5 +307,6 @@ bool exception_set_decisions(struct exception_set *set, struct error *error) {
     ok = ok && (!set->count || scan_run(&scan, error));
     intern_free(&decided.origins);
     free(decided.item_of);
+    if (ok) keep_by_correction(set);
     return ok;
 }

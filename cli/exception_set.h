@@ -12,9 +12,13 @@ enum exception_state { EXCEPTION_HELD, EXCEPTION_WAITING, EXCEPTION_REJECTED, EX
 extern const char *const exception_state_names[EXCEPTION_STATES];
 extern const char *const exception_topics[EXCEPTION_STATES];
 
+/* What was rejected and then corrected has found its way: another event stands in its place. */
+enum exception_corrected { CORRECTED_LEFT_OUT, CORRECTED_TOO, CORRECTED_ALONE };
+
 /* Empty texts and zeros: whatever. */
 struct exception_filter {
     bool states[EXCEPTION_STATES];
+    enum exception_corrected corrected; /* heeded by exception_set_decisions */
     struct slice processor, entity, partner, document, kind, reason, source, correlation_id, batch, period, user;
     bool has_minimum, has_maximum;
     int64_t minimum_e4, maximum_e4;     /* of the amount, whatever its sign */
@@ -33,6 +37,7 @@ struct exception_item {
     struct slice assignee;              /* who was asked to decide last; empty: nobody */
     uint32_t retries, failures;         /* retries that were made, and those of them after which its reasons were the same */
     uint32_t corrections;               /* that people have asked for */
+    bool corrected;                     /* rejected, and one of them went out */
 };
 
 struct exception_set {
@@ -80,6 +85,8 @@ const char *exception_id(const struct exception_record *record, char id[EXCEPTIO
 /* Reads the topics; in the order in which the events stand on their topics. Freed by exception_set_close, also when it failed. */
 MUST_CHECK bool exception_set_read(struct exception_set *set, const struct connection *connection, const struct exception_filter *filter, struct error *error);
 void exception_set_close(struct exception_set *set);
-/* Reads review.decisions and audit: assignees, retries, the decisions' ids. */
+/* held, waiting, rejected, or corrected. */
+const char *exception_state_name(const struct exception_item *item);
+/* Reads review.decisions and audit: assignees, retries, what was corrected, the decisions' ids. What the filter says of what was corrected is left out. */
 MUST_CHECK bool exception_set_decisions(struct exception_set *set, struct error *error);
 #endif

@@ -32,15 +32,19 @@ const char *missing_cell(const struct exception_record *record, char cell[CELL_S
 
 /* ---- list ---- */
 
+/* usual: where nothing is asked for; now: all but what was corrected. */
 static bool states_read(struct exception_filter *filter, const struct invocation *invocation, const char *usual, struct error *error) {
-    static const char *const known[] = {"held", "waiting", "rejected", "all", "open", NULL};
+    static const char *const known[] = {"held", "waiting", "rejected", "corrected", "all", "open", "now", NULL};
     const char *wanted = option_text(invocation, "state", usual);
+    const bool all = strcmp(wanted, "all") == 0 || strcmp(wanted, "now") == 0, corrected = strcmp(wanted, "corrected") == 0;
+    filter->corrected = strcmp(wanted, "all") == 0 ? CORRECTED_TOO : corrected ? CORRECTED_ALONE : CORRECTED_LEFT_OUT;
     for (int state = 0; state < EXCEPTION_STATES; state++)
-        filter->states[state] = strcmp(wanted, "all") == 0 || strcmp(wanted, exception_state_names[state]) == 0 || (strcmp(wanted, "open") == 0 && state != EXCEPTION_REJECTED);
+        filter->states[state] = all || strcmp(wanted, exception_state_names[state]) == 0 || (strcmp(wanted, "open") == 0 && state != EXCEPTION_REJECTED) ||
+                                (corrected && state == EXCEPTION_REJECTED);
     for (int state = 0; state < EXCEPTION_STATES; state++)
         if (filter->states[state]) return true;
     const char *nearest = nearest_word(wanted, known);
-    return error_set(error, "--state %s: expected held, waiting, rejected, open (held and waiting) or all%s%s", wanted, nearest ? "; did you mean " : "", nearest ? nearest : "");
+    return error_set(error, "--state %s: expected held, waiting, rejected, corrected, open (held and waiting), now (those and what is rejected) or all%s%s", wanted, nearest ? "; did you mean " : "", nearest ? nearest : "");
 }
 
 static int by_age(const void *a, const void *b) {
@@ -63,7 +67,7 @@ static void add_row(struct text_table *table, const struct exception_item *item,
     const struct exception_record *record = &item->record;
     table_text(table, exception_id(record, id));
     table_text(table, format == FORMAT_JSON ? time_text(item->since_ms, age) : age_text(now_ms - item->since_ms, age));
-    table_text(table, exception_state_names[item->state]);
+    table_text(table, exception_state_name(item));
     table_slice(table, record->entity);
     table_slice(table, record->partner);
     table_slice(table, record->document);
@@ -100,7 +104,7 @@ static enum exit_status list_run(const struct invocation *invocation) {
     struct exception_filter filter;
     struct error error;
     const char *sort = option_text(invocation, "sort", "age");
-    if (!exception_filter_read(&filter, invocation, &error) || !states_read(&filter, invocation, "all", &error) ||
+    if (!exception_filter_read(&filter, invocation, &error) || !states_read(&filter, invocation, "now", &error) ||
         (strcmp(sort, "age") != 0 && strcmp(sort, "amount") != 0 && !error_set(&error, "--sort %s: expected age or amount", sort))) {
         (void)command_failed(&error);
         return EXIT_USAGE;
@@ -149,7 +153,7 @@ static enum exit_status exceptions_run(const struct invocation *invocation) {
 static const char *const words[] = {"list", "show", "approve", "refuse", "retry", "ask", "reassign", "correct", NULL};
 static const struct option options[] = {
     EXCEPTION_FILTER_OPTIONS,
-    {"state", OPTION_TEXT, "STATE", "held, waiting, rejected, open (held and waiting) or all"},
+    {"state", OPTION_TEXT, "STATE", "held, waiting, rejected, corrected, open (held and waiting), now (those and what is rejected; list without --state) or all"},
     {"sort", OPTION_TEXT, "BY", "list: age (the oldest first) or amount (the largest first)"},
     {"limit", OPTION_NUMBER, "N", "the first N alone"},
     {"all", OPTION_FLAG, NULL, "decide about all that are open, without a filter"},

@@ -186,7 +186,7 @@ static bool print(const struct deciding *deciding, bool sent, FILE *out, enum ou
         const struct choice *choice = &deciding->choices[i];
         const struct exception_record *record = &choice->item->record;
         table_text(table, exception_id(record, id));
-        table_text(table, exception_state_names[choice->item->state]);
+        table_text(table, exception_state_name(choice->item));
         table_slice(table, record->document);
         if (record->has_amount) table_amount(table, record->amount_e4);
         else table_text(table, NULL);

@@ -126,7 +126,7 @@ static json_t *whole(struct showing *showing, const struct exception_item *item)
     json_t *event = event_json(showing->set, record, &why);
     const bool released = slice_equal(record->outcome, SLICE("released"));
     json_t *json = json_pack("{s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o, s:o, s:s, s:o, s:s, s:o}", "id", exception_id(record, id), "state",
-                             released ? "released" : exception_state_names[item->state], "since", time_text(item->since_ms, since), "processor", text_json(record->processor), "origin",
+                             released ? "released" : exception_state_name(item), "since", time_text(item->since_ms, since), "processor", text_json(record->processor), "origin",
                              text_json(record->origin), "entity", text_json(record->entity), "partner", text_json(record->partner), "document", text_json(record->document), "kind",
                              text_json(record->kind), "source", text_json(record->source), "item", (json_int_t)record->item, "user", text_json(record->user), "event_id",
                              text_json(record->event_id), "document_date", record->has_document_date ? date_text(record->document_date, date) : "", "currency", text_json(record->currency),
@@ -150,7 +150,7 @@ static const char *next_step(const json_t *json, char text[512]) {
     size_t i;
     json_t *reason;
     json_array_foreach(json_object_get(json, "reasons"), i, reason) approvable |= json_is_true(json_object_get(reason, "approvable"));
-    if (strcmp(state, "released") == 0) snprintf(text, 512, "kontor trace %s", show_text(json, "document"));
+    if (strcmp(state, "released") == 0 || strcmp(state, "corrected") == 0) snprintf(text, 512, "kontor trace %s", show_text(json, "document"));
     else if (strcmp(state, "rejected") == 0) snprintf(text, 512, "kontor exceptions correct %s FIELD=VALUE --user ... --role ... --reason ...", id);
     else snprintf(text, 512, "kontor exceptions %s %s --user ... --role ... --reason ...  (or %scorrect, refuse, ask; --dry-run shows what would become of it)",
                   strcmp(state, "held") == 0 && approvable ? "approve" : "retry", id, strcmp(state, "held") == 0 && approvable ? "retry, " : "");

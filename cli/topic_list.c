@@ -10,6 +10,8 @@
 #include "common/tables/master.h"
 #include "schemas/acknowledgment.h"
 #include "schemas/audit_entry.h"
+#include "schemas/budget_movement.h"
+#include "schemas/budget_use.h"
 #include "schemas/commitment.h"
 #include "schemas/document.h"
 #include "schemas/document_step.h"
@@ -37,6 +39,7 @@ static const struct { const char *name; const struct codec_type *type; } schemas
     {"procurement-event", &procurement_event_type}, {"invoice-event", &invoice_event_type}, {"payable", &payable_type},
     {"payment-event", &payment_event_type}, {"expense-event", &expense_event_type}, {"journal-event", &journal_event_type},
     {"settlement-event", &settlement_event_type}, {"posting-command", &posting_command_type},
+    {"budget-movement", &budget_movement_type}, {"budget-use", &budget_use_type},
     {"acknowledgment", &acknowledgment_type},       {"exception", &exception_record_type},    {"commitment", &commitment_type},
     {"document-step", &document_step_type},         {"audit-entry", &audit_entry_type},       {"resolution", &resolution_type},
     {"review-decision", &review_decision_type},     {"document", &document_state_type},       {"posting-ack", &posting_ack_type},
@@ -212,8 +215,8 @@ static bool names(const char *list, const char *word) {
 }
 
 bool topic_is_input(const struct topic_list *list, const struct topic *topic) {
-    /* Kontor's own are none, but for the entries of batches: each is answered for as an event is. */
-    if (!names(topic->writes, "sources") && strcmp(topic->name, "settlement.entries") != 0) return false;
+    /* Kontor's own are none, but for the entries of batches and what takes of budgets: each is answered for as an event is. */
+    if (!names(topic->writes, "sources") && strcmp(topic->name, "settlement.entries") != 0 && strcmp(topic->name, "budget.movements") != 0) return false;
     for (size_t i = 0; i < list->count; i++)
         if (strncmp(list->topics[i].name, "dlq.", 4) == 0 && strcmp(list->topics[i].name + 4, topic->name) == 0) return true;
     return false;

@@ -22,6 +22,10 @@ void *entity_compile(const void *record, struct error *error) {
         error_set(error, "no rounding account: what conversion to functional currency leaves has no place to go");
         return NULL;
     }
+    if (!slice_equal(entity->budget_control, SLICE("none")) && !slice_equal(entity->budget_control, SLICE("cost_centre"))) {
+        error_set(error, "budget_control is " SLICE_FORMAT ", neither none nor cost_centre", SLICE_ARGUMENT(entity->budget_control));
+        return NULL;
+    }
     struct compiled *compiled = calloc(1, sizeof *compiled);
     if (!compiled) { error_set(error, ""); return NULL; }
     snprintf(name, sizeof name, SLICE_FORMAT, SLICE_ARGUMENT(entity->time_zone));

@@ -135,6 +135,7 @@ void conclude_audit(struct decision *decision, const struct audit_entry *entry) 
 void conclude_audited(struct decision *decision) {
     if (!decision->audited) return;
     struct audit_entry entry = *decision->audited;
+    const struct slice key = KEY(decision, entry.entity, entry.partner);    /* a dead letter's own may be another */
     entry.processor = slice_of(decision->engine->processor->name);
     for (size_t i = 0; refused(decision) && i < decision->reason_count; i++) {
         if (decision->reasons[i].class != decision->heaviest) continue;
@@ -143,7 +144,9 @@ void conclude_audited(struct decision *decision) {
         entry.text = slice_of(decision->reasons[i].text);
         break;
     }
-    conclude_audit(decision, &entry);
+    const struct engine_output output = {.topic = decision->engine->audit.name, .partition = -1, .key = key, .value = conclude_bytes(decision, &decision->engine->audit, &entry),
+                                         .task = decision->task};
+    output_send(decision, &output);
 }
 
 void conclude_dead_letter(struct decision *decision, enum reason reason, const char *text) {

@@ -27,10 +27,20 @@ static void dead_letter(struct decision *decision) {
         }
 }
 
+static bool was_reported(const struct decision *decision, enum reason reason) {
+    for (size_t i = 0; i < decision->reason_count; i++)
+        if (decision->reasons[i].reason == reason) return true;
+    return false;
+}
+
 /* Of a record that cannot be read or trusted. */
 void deciding_poison(struct decision *decision) {
     if (decision->input->follows) return;
     dead_letter(decision);
+    if (decision->input->dead && decision->record && !was_reported(decision, REASON_DECODE_FAILED)) {
+        decision->input->dead(decision, decision->record);
+        conclude_audited(decision);
+    }
     deciding_count(decision, OUTCOME_POISON);
 }
 
@@ -259,7 +269,10 @@ static int conclude_new(struct decision *decision) {
     case VERDICT_DUPLICATE:
         if (!decision_is_silent(decision)) conclude_acknowledge(decision, ACKNOWLEDGED_OUTCOME_DUPLICATE, "already received");
         return OUTCOME_DUPLICATE;
-    case VERDICT_POISON: dead_letter(decision); break;   /* one of its codes is too long to be a key */
+    case VERDICT_POISON:    /* one of its codes is too long to be a key */
+        dead_letter(decision);
+        conclude_audited(decision);
+        break;
     }
     return OUTCOME_POISON;
 }

@@ -73,6 +73,8 @@ struct processor_input {
     bool internal;
     /* What has waited as long as it may is decided once more (decision_is_late), and held if it still waits. Otherwise it is held without being asked. */
     bool decides_late;
+    /* A record that could be read and says what it must, but is dead-lettered and never decided: it may be audited(), as refused. NULL: it is not. */
+    void (*dead)(struct decision *decision, const void *record);
 };
 
 /* Values in the state say with which schema they were written, so a schema may change as Avro allows: fields with defaults come and go, names change by alias.

@@ -1,5 +1,6 @@
 #include "common/tables/master.h"
 
+#include "common/posting/budgets.h"
 #include "common/posting/entity.h"
 #include "common/posting/flows.h"
 #include "common/posting/rules.h"
@@ -7,6 +8,7 @@
 #include "schemas/account.h"
 #include "schemas/approver.h"
 #include "schemas/bank_account.h"
+#include "schemas/budget.h"
 #include "schemas/card.h"
 #include "schemas/code_mapping.h"
 #include "schemas/cost_centre.h"
@@ -56,4 +58,5 @@ const struct table master_tables[MASTER_COUNT] = {
     [MASTER_REVIEW_POLICIES] = {"review-policies", &review_policy_type, {"entity"}, NULL, NULL},
     [MASTER_APPROVERS] = {"approvers", &approver_type, {"entity", "user"}, NULL, NULL},
     [MASTER_FLOW_POLICIES] = {"flow-policies", &flow_policy_type, {"entity", "flow"}, flow_compile, flow_release},
+    [MASTER_BUDGETS] = {"budgets", &budget_type, {"entity", "cost_centre"}, budget_compile, budget_release},
 };

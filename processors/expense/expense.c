@@ -7,6 +7,7 @@
  * (docs/expenses.md). */
 #include "processors/expense/expense.h"
 
+#include "processors/shared/budget.h"
 #include "schemas/bank_account.h"
 
 /* ---- what the parts share ---- */
@@ -166,5 +167,6 @@ const struct processor expense_processor = {
     .stores = {[STORE_REPORTS] = {"reports", &expense_report_type, report_is_open}, [STORE_CHARGES] = {"charges", &card_charge_type, charge_is_open},
                [STORE_CARD_ACCOUNTS] = {"card-accounts", &card_account_type, account_is_open}, [STORE_STATEMENTS] = {"statements", &card_statement_type, NULL},
                [STORE_ADVANCES] = {"advances", &employee_advance_type, advance_is_open}, [STORE_DAYS] = {"days", &expense_day_type, NULL}},
-    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_ENTRIES] = {SETTLEMENT_ENTRIES, &posting_command_type, .event_time = true}},
+    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_ENTRIES] = {SETTLEMENT_ENTRIES, &posting_command_type, .event_time = true},
+                [OUTPUT_MOVEMENTS] = {BUDGET_MOVEMENTS, &budget_movement_type, .event_time = true}},
 };

@@ -16,7 +16,7 @@
 #include "schemas/tax_code.h"
 
 enum { STORE_REPORTS, STORE_CHARGES, STORE_CARD_ACCOUNTS, STORE_STATEMENTS, STORE_ADVANCES, STORE_DAYS };
-enum { OUTPUT_COMMANDS, OUTPUT_ENTRIES };
+enum { OUTPUT_COMMANDS, OUTPUT_ENTRIES, OUTPUT_MOVEMENTS };
 enum { PER_CENT_SCALE = 6 };   /* a rate in per cent at scale 4 is a share at scale 6 */
 
 /* One event in the making. */

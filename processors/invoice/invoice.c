@@ -8,6 +8,7 @@
  * (docs/purchase-to-pay.md, "Invoice"). Orders and receipts are followed on procurement.events. */
 #include "processors/invoice/invoice.h"
 
+#include "processors/shared/budget.h"
 #include "processors/shared/order_events.h"
 #include "schemas/companion_journals.h"
 #include "schemas/invoice_amount.h"
@@ -376,5 +377,6 @@ const struct processor invoice_processor = {
                [STORE_TAX_ANSWERS] = {"tax-answers", &tax_answer_type, NULL}, [STORE_RETENTIONS] = {"retentions", &retention_type, retention_is_open},
                [STORE_COMPANIONS] = {"companions", &companion_journals_type, companions_are_open}},
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_PAYABLES] = {"payables", &payable_type, .event_time = true},
-                [OUTPUT_ENTRIES] = {SETTLEMENT_ENTRIES, &posting_command_type, .event_time = true}},
+                [OUTPUT_ENTRIES] = {SETTLEMENT_ENTRIES, &posting_command_type, .event_time = true},
+                [OUTPUT_MOVEMENTS] = {BUDGET_MOVEMENTS, &budget_movement_type, .event_time = true}},
 };

@@ -154,6 +154,7 @@ static void correction_apply(struct ruling *ruling, const struct proposed_correc
     if (item->status == ITEM_STATUS_CORRECTED) item->value = (struct slice){0};
     state_put(decision, STORE_ITEMS, ruling->key, item);
     ruling->entry.difference = correction->difference;
+    ruling->entry.corrected_to = correction->event_id;
     entry_tell(ruling, AUDIT_OUTCOME_DONE, decision_format(decision, "corrected as event " SLICE_FORMAT, SLICE_ARGUMENT(correction->event_id)).data);
 }
 
@@ -284,6 +285,12 @@ static void decide_decision(struct decision *decision, const void *record) {
     }
 }
 
+/* From a source that may not decide, or under another key than its own: refused, too, and nothing is looked up of what it is about. */
+static void dead_decision(struct decision *decision, const void *record) {
+    struct ruling ruling = {.decision = decision, .asked = record};
+    entry_begin(&ruling);
+}
+
 /* Held or waiting: kept whatever its age. What was rejected can be corrected as long as finished documents are kept. */
 static bool item_is_open(const void *record) {
     const struct review_item *item = record;
@@ -295,7 +302,7 @@ const struct processor reviewer_processor = {
     .name = "reviewer",
     .inputs = {{"exceptions.held", &exception_record_type, .internal = true, .envelope = exception_envelope, .decide = item_held},
                {"exceptions.rejected", &exception_record_type, .internal = true, .envelope = exception_envelope, .decide = item_rejected},
-               {"review.decisions", &review_decision_type, .decides_late = true, .envelope = decision_of, .decide = decide_decision},
+               {"review.decisions", &review_decision_type, .decides_late = true, .envelope = decision_of, .decide = decide_decision, .dead = dead_decision},
                {"exceptions.parked", &exception_record_type, .internal = true, .envelope = exception_envelope, .decide = item_parked}},
     .tables = {MASTER_SOURCE_PERMISSIONS, MASTER_LEGAL_ENTITIES, MASTER_FX_RATES, MASTER_REVIEW_POLICIES, MASTER_APPROVERS, END_OF_TABLES},
     .stores = {[STORE_ITEMS] = {"items", &review_item_type, item_is_open}, [STORE_CORRECTIONS] = {"corrections", &corrected_event_type, NULL}},

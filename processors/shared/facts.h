@@ -23,6 +23,7 @@ struct facts {
     const struct review_policy *review;     /* its policy of review; NULL: none, it says nothing of the event's family, or nothing is to be posted in the event's own entity */
     struct slice partner, group;            /* of the journals: the event's partner and the group of its record; facts_of_entity: the paying entity, and no group */
     struct slice ledger;
+    bool of_order_lines;                    /* set by the caller: what is posted is the cost of order lines, which count in budgets by themselves (budget.h) */
     bool other_entity;                      /* made by facts_of_entity: journals go out under a key of their own */
     int32_t posting_date, document_date;    /* posting_date: as moved by the period policy */
     int32_t asked_date;                     /* the posting date before that */

@@ -1,5 +1,6 @@
 #include "processors/shared/order_events.h"
 
+#include "processors/shared/budget.h"
 #include "processors/shared/order_book.h"
 #include "schemas/commitment.h"
 
@@ -384,6 +385,17 @@ static bool has_amounts(const struct procurement_event *event) {
     return false;
 }
 
+/* In the order in which the event names the lines: the first may take what is left of a budget. */
+static void budgets_tell(struct order_event *order) {
+    const struct order_copy *told = NULL;
+    while (told != order->book.first) {
+        const struct order_copy *next = order->book.first;
+        while (next->next != told) next = next->next;
+        budget_order_line(order->decision, &order->facts, next, order->declaration->orders);
+        told = next;
+    }
+}
+
 void order_event_decide(struct decision *decision, const struct procurement_event *event, const struct order_declaration *declaration) {
     if (declaration->follows && !followed(event->kind)) return;
     if (decision_voided(decision)) { report(decision, REASON_NO_EFFECT, "", "cancelled what waited"); return; }
@@ -392,6 +404,7 @@ void order_event_decide(struct decision *decision, const struct procurement_even
     facts_establish(decision, (struct facts_given){.has_posting_date = event->has_posting_date, .posting_date = event->posting_date,
         .document_date = event->document_date, .currency = event->currency, .has_amounts = has_amounts(event), .posts = posts,
         .reverses = event->kind == PROCUREMENT_KIND_GOODS_RECEIPT_CANCELLED}, &order.facts);
+    order.facts.of_order_lines = true;
     if (only_told(event->kind)) {
         if (!refused(decision)) report(decision, REASON_NO_EFFECT, "", "");
         return;
@@ -413,5 +426,7 @@ void order_event_decide(struct decision *decision, const struct procurement_even
     case PROCUREMENT_KIND_STATUS:
     case PROCUREMENT_KIND_ORDER_APPROVED: break;
     }
-    if (!refused(decision)) order_book_put(&order.book);
+    if (refused(decision)) return;
+    if (!declaration->follows) budgets_tell(&order);
+    order_book_put(&order.book);
 }

@@ -4,6 +4,7 @@
 #include "common/ledger/fx.h"
 #include "common/platform/hash.h"
 #include "common/posting/settlement.h"
+#include "processors/shared/budget.h"
 #include "processors/shared/review.h"
 #include "schemas/account.h"
 #include "schemas/code_mapping.h"
@@ -472,6 +473,7 @@ static void lines_fill(struct decision *decision, const struct journal *journal,
 /* The journal of another entity than the event's goes out in that entity's order, an entry of a batch in the batch's. */
 static struct slice command_send(struct decision *decision, const struct facts *facts, int output, const struct posting_command *command) {
     posted(decision, command->idempotency_key);
+    budget_journal(decision, facts, command);
     if (command->batch.length)
         return emit_keyed(decision, output_find(decision, SETTLEMENT_ENTRIES), (struct slice){0}, command, KEY(decision, command->entity, command->batch));
     if (!facts->other_entity) return emit(decision, output, command->erp, command);

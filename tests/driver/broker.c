@@ -6,6 +6,8 @@
 #include "common/platform/hash.h"
 #include "schemas/acknowledgment.h"
 #include "schemas/audit_entry.h"
+#include "schemas/budget_movement.h"
+#include "schemas/budget_use.h"
 #include "schemas/commitment.h"
 #include "schemas/document.h"
 #include "schemas/document_step.h"
@@ -25,7 +27,7 @@
 const struct codec_type *broker_schemas[SCHEMAS_MAXIMUM] = {&procurement_event_type, &invoice_event_type, &acknowledgment_type, &exception_record_type,
                                                               &posting_command_type, &commitment_type, &payable_type, &payment_event_type, &expense_event_type, &journal_event_type,
                                                               &document_step_type, &audit_entry_type, &resolution_type, &review_decision_type, &settlement_event_type,
-                                                              &document_state_type, &posting_ack_type};
+                                                              &document_state_type, &posting_ack_type, &budget_movement_type, &budget_use_type};
 uint32_t broker_schema_count = SCHEMAS_OF_TREE;
 
 static void schema_add(const struct codec_type *type) {

@@ -28,7 +28,7 @@ struct broker {
 };
 
 /* Our schemas, and those of a processor from outside, known to everybody: the id is the position + 1. */
-enum { SCHEMAS_OF_TREE = 17, SCHEMAS_MAXIMUM = SCHEMAS_OF_TREE + INPUTS_MAXIMUM + OUTPUTS_MAXIMUM };
+enum { SCHEMAS_OF_TREE = 19, SCHEMAS_MAXIMUM = SCHEMAS_OF_TREE + INPUTS_MAXIMUM + OUTPUTS_MAXIMUM };
 extern const struct codec_type *broker_schemas[SCHEMAS_MAXIMUM];
 extern uint32_t broker_schema_count;
 /* Makes the schemas of its inputs and outputs known, before the first broker is opened. */

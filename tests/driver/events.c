@@ -198,7 +198,7 @@ static bool event_words(struct run *run, const struct statement *statement, stru
     if (given->family < 0) snprintf(id, sizeof id, "followed %lld", (long long)run->clock_ms);
     else snprintf(id, sizeof id, "e%zu", run->given_count + 1);
     default_set(words->event, "event_id", id);
-    default_set(words->event, "source", "ERP1");
+    if (record_field(words->type, "source")) default_set(words->event, "source", "ERP1");
     default_set(words->event, "entity", "ACME");
     default_set(words->event, said->partner_field, said->partner);
     const char *entity = json_string_value(json_object_get(words->event, "entity")), *partner = json_string_value(json_object_get(words->event, said->partner_field));

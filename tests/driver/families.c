@@ -21,6 +21,7 @@ static const struct family_words words[] = {
     {.name = "expense", .partner_field = "employee", .partner = "E1", .item = {{NULL, "date", default_day}}},
     {.name = "journal", .partner_field = "partner", .partner = "P1", .item = {{NULL, "side", "debit"}}},
     {.name = "settler", .partner_field = "batch", .partner = "CARDS"},
+    {.name = "budget", .partner_field = "cost_centre", .partner = "CC10"},  /* what it reads is told by its topic, below */
     {.name = "reviewer", .partner_field = "partner", .partner = "S1"},     /* its events are told by review.c */
     {.name = "acknowledger", .partner_field = "partner", .partner = "S1"},
 };
@@ -31,6 +32,9 @@ static const struct family_words followed[] = {
      .head = {{NULL, "idempotency_key", default_document}, {NULL, "posting_date", default_day}, {NULL, "period", "2026-03"}, {NULL, "functional_currency", "EUR"},
               {NULL, "rate", "1"}, {NULL, "origin", "expense.events/0/0"}, {NULL, "ledger", "GL"}, {NULL, "currency", "EUR"},
               {NULL, "erp", "tryton"}, {NULL, "partner", "P1"}, {NULL, "rule", "-"}, {NULL, "occurred_at", "2026-03-05T09:00:00Z"}}},
+    {.name = "budget.movements", .partner_field = "cost_centre", .partner = "CC10",
+     .head = {{NULL, "origin", "procurement.events/0/0"}, {NULL, "cause", default_document}, {NULL, "posting_date", default_day}, {NULL, "currency", "EUR"}, {NULL, "reserved", "0"},
+              {NULL, "spent", "0"}}},
     {.name = "payables", .partner_field = "supplier", .partner = "S1",
      .head = {{NULL, "version", "1"}, {NULL, "cause", default_document}, {NULL, "credit", "no"}, {NULL, "posting_date", default_day}, {NULL, "due_date", default_day},
               {NULL, "blocked", "no"}, {NULL, "amount", "0"}, {NULL, "functional", "0"}}},

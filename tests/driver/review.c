@@ -88,7 +88,7 @@ static bool corrected_build(struct run *run, const struct statement *statement, 
 /* ---- the decision ---- */
 
 static bool words_set(json_t *record, const struct statement *statement, struct error *error) {
-    static const char *const record_words[] = {"at", "shown_at", "set", "raw"};
+    static const char *const record_words[] = {"at", "shown_at", "set", "raw", "key"};
     for (size_t i = 4; i < statement_arrow(statement); i++) {
         const char *word = statement->words[i], *equals = strchr(word, '=');
         char name[64];
@@ -156,7 +156,8 @@ bool review_build(struct run *run, const struct statement *statement, struct giv
     given->id = arena_alloc(&run->arena, decision->event_id.length + 1);
     memcpy((char *)given->id, decision->event_id.data, decision->event_id.length);
     given->document = statement->words[3];
-    given->key = (struct slice){arena_copy(&run->arena, whole.data, whole.length), whole.length};
+    const char *other_key = statement_value(statement, "key", NULL);
+    given->key = other_key ? slice_of(other_key) : (struct slice){arena_copy(&run->arena, whole.data, whole.length), whole.length};
     given->partition = hash_partition(given->key, PARTITIONS);
     return true;
 }

@@ -156,11 +156,13 @@ static bool folder_make(struct run *run, struct error *error) {
     return true;
 }
 
-/* Whether the case has rules by which journals are settled, and the processor does that. */
-static bool family_settles(const struct statement *statement, const struct family *family) {
-    if (statement->count < 2 || strcmp(statement->words[0], "master") != 0 || strcmp(statement->words[1], "settlement-rules") != 0) return false;
-    for (int k = 0; k < INPUTS_MAXIMUM && family->processor->inputs[k].topic; k++)
-        if (strcmp(family->processor->inputs[k].topic, "settlement.entries") == 0) return true;
+/* Whether the case has rules by which journals are settled, or budgets, and the processor does that. */
+static bool family_is_asked_for(const struct statement *statement, const struct family *family) {
+    static const struct { const char *table, *topic; } asking[] = {{"settlement-rules", "settlement.entries"}, {"budgets", "budget.movements"}};
+    if (statement->count < 2 || strcmp(statement->words[0], "master") != 0) return false;
+    for (size_t i = 0; i < sizeof asking / sizeof *asking; i++)
+        for (int k = 0; strcmp(statement->words[1], asking[i].table) == 0 && k < INPUTS_MAXIMUM && family->processor->inputs[k].topic; k++)
+            if (strcmp(family->processor->inputs[k].topic, asking[i].topic) == 0) return true;
     return false;
 }
 
@@ -179,7 +181,7 @@ static bool family_takes_part(const struct script *script, const struct family *
     if (strcmp(family->processor->name, "acknowledger") == 0) return life_takes_part(script);
     for (size_t i = 0; i < script->count; i++) {
         const struct statement *statement = &script->items[i];
-        if (family_settles(statement, family)) return true;
+        if (family_is_asked_for(statement, family)) return true;
         size_t at = strcmp(statement->words[0], "expect") == 0 && statement->count > 2 && strcmp(statement->words[1], "state") == 0 ? 2 : 1;
         if (statement->count <= at || (at == 1 && strcmp(statement->words[0], "event") != 0 && strcmp(statement->words[0], "raw") != 0)) continue;
         const int named = family_find(statement->words[at]);

@@ -15,7 +15,7 @@ from asking import MDM, send  # noqa: E402
 FOLDER = REPOSITORY / "build" / "tests" / "life"
 PARTITIONS = 4
 PROCESSORS = ("kontor-procurement", "kontor-invoice", "kontor-payment")
-FLOWS = ("procurement", "invoice", "payment", "expense", "journal", "settlement", "review")
+FLOWS = ("procurement", "invoice", "payment", "expense", "journal", "settlement", "budget", "review")
 PROPERTIES = {**MDM, "timers.interval": "200ms"}
 PAYMENT_RULES = {"payment_sent": [("debit", "160000", "settled"), ("credit", "transit", "paid"), ("credit", "399000", "discount_net"), ("credit", "154000", "discount_tax"),
                                   ("credit", "tax_code", "withheld"), ("debit", "399000", "fx_loss"), ("credit", "399000", "fx_gain")],

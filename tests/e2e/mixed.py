@@ -173,7 +173,9 @@ def ends(cluster):
                     for entry in (found["value"] for found in consume(cluster, "audit")))
     documents = {found["key"]: (found["value"]["state"], tuple(sorted(journal["key"] for journal in found["value"]["journals"]))) for found in consume(cluster, "documents")}
     sent = Counter(found["value"]["event_id"] for found in consume(cluster, "invoice.events"))
-    return {"outcomes": outcomes, "journals": journals, "audit": audit, "documents": documents, "events": sent}
+    listed = {state: Counter(row["document"] for row in json.loads(cluster.kontor("exceptions", "list", "--format", "json", *options).stdout))
+              for state, options in {"now": (), "corrected": ("--state", "corrected")}.items()}
+    return {"outcomes": outcomes, "journals": journals, "audit": audit, "documents": documents, "events": sent, "listed": listed}
 
 
 def check(result):
@@ -190,6 +192,8 @@ def check(result):
     posted = Counter(json.loads(text)[0].split("/")[1] for text in result["journals"].elements())
     assert posted == Counter(f"I{number}" for number in range(DOCUMENTS) if number % 7 != REFUSED), (posted - Counter()).most_common(3)
     assert all(count == 1 + (number % 7 == DEAD and identifier.startswith("E")) for identifier, count in result["events"].items() for number in [int(identifier[1:])]), "an event went out twice"
+    of_fates = {fates: Counter(f"I{number}" for number in range(DOCUMENTS) if number % 7 in fates) for fates in ((REFUSED,), (CORRECTED, REJECTED))}
+    assert result["listed"] == {"now": of_fates[REFUSED,], "corrected": of_fates[CORRECTED, REJECTED]}, "kontor exceptions list: what was corrected is no exception any more"
 
 
 def main():

@@ -2,7 +2,7 @@
 
 from small import FROM, RULE_LINES
 
-FLOWS = ("procurement", "invoice", "payment", "expense", "journal", "settlement", "review")
+FLOWS = ("procurement", "invoice", "payment", "expense", "journal", "settlement", "budget", "review")
 
 
 def record(**fields):

@@ -137,7 +137,7 @@ def add_payments(payments, rules, entities, suppliers, tables, add):
 # Days until a document must be decided, and who answers for the flow; nothing is watched that only an ERP answers, since none takes the sample's journals.
 FLOWS = {"procurement": (30, "Purchasing", "purchasing desk"), "invoice": (30, "Accounts payable", "head of accounts payable"),
          "payment": (5, "Treasury", "head of treasury"), "expense": (30, "Travel and expense", "head of human resources"), "journal": (5, "General ledger", "head of accounting"),
-         "settlement": (5, "General ledger", "head of accounting"), "review": (5, "Controlling", "chief financial officer")}
+         "settlement": (5, "General ledger", "head of accounting"), "budget": (5, "Controlling", "chief financial officer"), "review": (5, "Controlling", "chief financial officer")}
 
 
 def flow_policies():
