@@ -75,6 +75,15 @@ struct processor_input {
     bool decides_late;
 };
 
+/* Whose a record of the state is: the key of the events that make it, from which its partition follows. */
+struct record_owner {
+    enum { OWNER_BY_KEY, OWNER_KEY, OWNER_PARTNER, OWNER_OF_OTHER, OWNER_NOT_TOLD } told;    /* by key: see processor.owner */
+    struct slice key;       /* that key, as it is */
+    struct slice partner;   /* the entity is the first part of the record's own key, this the partner */
+    int store;              /* the owner of what stands in that store under `at` */
+    struct slice at;
+};
+
 /* Values in the state say with which schema they were written, so a schema may change as Avro allows: fields with defaults come and go, names change by alias.
  * Stores and inputs are known by their position: new ones go behind the others, none is taken out. */
 struct processor_store {
@@ -111,6 +120,9 @@ struct processor {
     struct processor_output outputs[OUTPUTS_MAXIMUM];
     struct processor_counter counters[COUNTERS_MAXIMUM];
     struct processor_need need;
+    /* For `kontor rekey`, where it is otherwise than in a record that is told as nothing: there the first two parts of the record's key are the key of its events.
+     * record NULL: nothing but seen events is kept under the key. NULL: it is so in all stores. */
+    void (*owner)(int store, struct slice key, const void *record, struct record_owner *owner);
 };
 
 /* ---- what a decision may ask ---- */

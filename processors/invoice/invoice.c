@@ -364,6 +364,11 @@ static bool retention_is_open(const void *record) {
     return kept->released_e4 < kept->retained_e4;
 }
 
+static void owner_of(int store, struct slice key, const void *record, struct record_owner *owner) {
+    (void)key;
+    order_event_owner(&followed_orders, store, record, owner);
+}
+
 extern const struct processor invoice_processor;
 const struct processor invoice_processor = {
     .name = "invoice",
@@ -377,4 +382,5 @@ const struct processor invoice_processor = {
                [STORE_COMPANIONS] = {"companions", &companion_journals_type, companions_are_open}},
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_PAYABLES] = {"payables", &payable_type, .event_time = true},
                 [OUTPUT_ENTRIES] = {SETTLEMENT_ENTRIES, &posting_command_type, .event_time = true}},
+    .owner = owner_of,
 };

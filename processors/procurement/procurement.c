@@ -19,6 +19,11 @@ static void procurement_envelope(struct decision *decision, const void *record, 
 
 static void decide_procurement(struct decision *decision, const void *record) { order_event_decide(decision, record, &declaration); }
 
+static void owner_of(int store, struct slice key, const void *record, struct record_owner *owner) {
+    (void)key;
+    order_event_owner(&declaration, store, record, owner);
+}
+
 extern const struct processor procurement_processor;
 const struct processor procurement_processor = {
     .name = "procurement",
@@ -26,4 +31,5 @@ const struct processor procurement_processor = {
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, END_OF_TABLES},
     .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_undelivered}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL}},
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_COMMITMENTS] = {"commitments", &commitment_type, .per_erp = false}},
+    .owner = owner_of,
 };

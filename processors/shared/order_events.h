@@ -14,5 +14,7 @@ struct order_declaration {
 };
 
 void order_event_envelope(struct decision *decision, const struct procurement_event *event, const struct order_declaration *declaration, struct envelope *envelope);
+/* Whose the order lines and receipts are: their keys do not say it. */
+void order_event_owner(const struct order_declaration *declaration, int store, const void *record, struct record_owner *owner);
 void order_event_decide(struct decision *decision, const struct procurement_event *event, const struct order_declaration *declaration);
 #endif
