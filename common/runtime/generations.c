@@ -9,6 +9,8 @@
 
 enum { READ_AT_ONCE = 256, PAUSE_MS = 5 };
 
+const struct slice generation_closed_key = {"\0closed", 7};
+
 void generation_changelog(char name[GENERATION_NAME_MAXIMUM], const char *processor, int number) {
     int length = snprintf(name, GENERATION_NAME_MAXIMUM, "kontor.%s.changelog", processor);
     if (number > 1 && length > 0 && length < GENERATION_NAME_MAXIMUM) snprintf(name + length, GENERATION_NAME_MAXIMUM - (size_t)length, ".%d", number);

@@ -29,6 +29,10 @@ void generation_changelog(char name[GENERATION_NAME_MAXIMUM], const char *proces
 MUST_CHECK bool generation_parse(struct generation *generation, struct slice value);
 int generation_format(char text[GENERATION_TEXT_SIZE], const struct generation *generation, const char *from);
 
+/* The record by which `kontor rekey` closes each partition of a changelog, in the same transaction; its value, sealed, is that of the generation that holds from then on.
+ * Who opens a task reads its changelog to the end and finds it, even where it had asked for the generation just before. */
+extern const struct slice generation_closed_key;
+
 enum generation_answer { GENERATION_FOUND, GENERATION_UNREACHABLE, GENERATION_WRONG };
 /* The live one as the topic has it, which must exist. Waits at most timeout_ms. */
 enum generation_answer generations_read(struct tail *tail, const char *processor, int timeout_ms, struct generation *generation, struct error *error);

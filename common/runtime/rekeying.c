@@ -523,3 +523,12 @@ bool rekeying_each(struct rekeying *r, int32_t partition, bool (*visit)(void *co
     const enum state_result result = state_scan_from(state, (struct slice){0}, give_one, &giving, error);
     return giving.ok && result != STATE_CORRUPT && result != STATE_FAILED;
 }
+
+bool rekeying_has(struct rekeying *r, int32_t partition, bool first, struct slice key, struct slice value) {
+    struct state_value there;
+    struct slice body;
+    uint8_t version;
+    struct error why = {{0}};
+    if (partition >= r->options.to || !value.data || (first && !slice_equal(key, (struct slice){header_key, sizeof header_key}))) return false;
+    return state_unseal(key, value, &body, &version) && state_get(r->targets[partition].state, key, &there, &why) == STATE_FOUND && version == there.version && slice_equal(body, there.body);
+}

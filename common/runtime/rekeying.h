@@ -54,6 +54,8 @@ const struct rekeying_counts *rekeying_counts(const struct rekeying *rekeying);
 /* The records of a new partition, sealed, the header first; bytes live during the visit. None where there is nothing to know. */
 MUST_CHECK bool rekeying_each(struct rekeying *rekeying, int32_t partition, bool (*visit)(void *context, struct slice key, struct slice value, struct error *error),
                               void *context, struct error *error);
+/* Whether a record of the new changelog is one of these; first: of its partition. */
+bool rekeying_has(struct rekeying *rekeying, int32_t partition, bool first, struct slice key, struct slice value);
 /* How many that are. */
 uint64_t rekeying_size(const struct rekeying *rekeying, int32_t partition);
 #endif
