@@ -43,6 +43,8 @@ static bool take_apply(struct taking *taking, struct error *error) {
 
 static enum scan_step take(void *context, const struct kafka_record *record, struct error *error) {
     struct taking *taking = context;
+    if (record->partition != taking->partition && !take_apply(taking, error)) return SCAN_FAILED;
+    taking->partition = record->partition;
     if (!buffer_append(&taking->bytes, record->key.data, record->key.length) || !buffer_append(&taking->bytes, record->value.data, record->value.length)) {
         error_set(error, "out of memory");
         return SCAN_FAILED;
@@ -56,16 +58,12 @@ static enum scan_step take(void *context, const struct kafka_record *record, str
 static bool changelog_read(struct rekey *rekey, struct rekey_processor *of, struct error *error) {
     struct taking *taking = calloc(1, sizeof *taking);
     if (!taking) return error_set(error, "out of memory");
-    bool ok = true;
+    char what[64];
     taking->of = of;
-    for (taking->partition = 0; ok && taking->partition < of->from; taking->partition++) {
-        char what[64];
-        snprintf(what, sizeof what, "reading %.40s", of->processor->name);
-        const struct scan scan = {.connection = &rekey->connection, .topics = {of->live.changelog}, .topic_count = 1, .partition = taking->partition,
-                                  .from_offset = SCAN_FROM_BEGINNING, .progress = what, .visit = take, .context = taking};
-        taking->next = 0;
-        ok = scan_run(&scan, error) && take_apply(taking, error);
-    }
+    snprintf(what, sizeof what, "reading %.40s", of->processor->name);
+    const struct scan scan = {.connection = &rekey->connection, .topics = {of->live.changelog}, .topic_count = 1, .partition = SCAN_ALL_PARTITIONS, .from_offset = SCAN_FROM_BEGINNING,
+                              .progress = what, .visit = take, .context = taking};
+    bool ok = scan_run(&scan, error) && take_apply(taking, error);
     buffer_free(&taking->bytes);
     free(taking);
     return ok || error_prefix(error, "%s", of->live.changelog);

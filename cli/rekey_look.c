@@ -9,7 +9,7 @@
 #include "common/platform/clock.h"
 #include "common/runtime/engine.h"
 
-enum { SETTLE_MS = 60000, PAUSE_MS = 100 };
+enum { SETTLE_MS = 60000, LED_MS = 30000, PAUSE_MS = 50 };
 
 /* ---- clients ---- */
 
@@ -228,16 +228,28 @@ bool rekey_all_stopped(struct rekey *rekey, struct error *error) {
 
 /* ---- where groups stand and logs end ---- */
 
+/* Where a log begins and ends; a partition that was just made, or moves, has no leader for a moment. */
+static bool bounds_of(struct rekey *rekey, const char *topic, int32_t partition, int64_t *low, int64_t *end, struct error *error) {
+    const int64_t deadline_ms = clock_monotonic_ms() + LED_MS;
+    while (!tail_bounds(rekey->tail, topic, partition, KAFKA_TIMEOUT_MS, low, end, error)) {
+        const struct rd_kafka_metadata *leaders;
+        if (clock_monotonic_ms() > deadline_ms) return false;
+        rd_kafka_poll(rekey->admin, PAUSE_MS);
+        if (!rd_kafka_metadata(tail_client(rekey->tail), 1, NULL, &leaders, KAFKA_TIMEOUT_MS)) rd_kafka_metadata_destroy(leaders);
+    }
+    return true;
+}
+
 /* The end for everybody, once it is the same for those to whom a log ends at its first open transaction. */
 static bool end_of(struct rekey *rekey, const char *topic, int32_t partition, int64_t *low, int64_t *end, struct error *error) {
     const int64_t deadline_ms = clock_monotonic_ms() + SETTLE_MS;
     for (;;) {
-        int64_t first, stable;
-        if (!tail_bounds(rekey->tail, topic, partition, KAFKA_TIMEOUT_MS, low, end, error)) return false;
+        int64_t first, stable = -1;
+        if (!bounds_of(rekey, topic, partition, low, end, error)) return false;
         const rd_kafka_resp_err_t code = rd_kafka_query_watermark_offsets(rekey->committed, topic, partition, &first, &stable, KAFKA_TIMEOUT_MS);
-        if (code) return error_set(error, "the end of %s/%" PRId32 " cannot be asked for: %s", topic, partition, rd_kafka_err2str(code));
-        if (stable >= *end) return true;
-        if (clock_monotonic_ms() > deadline_ms)
+        if (!code && stable >= *end) return true;
+        if (code && clock_monotonic_ms() > deadline_ms) return error_set(error, "the end of %s/%" PRId32 " cannot be asked for: %s", topic, partition, rd_kafka_err2str(code));
+        if (!code && clock_monotonic_ms() > deadline_ms)
             return error_set(error, "%s/%" PRId32 " ends at offset %" PRId64 " in a transaction that is open for more than %d s: a producer is at work on it, or it hangs in the broker "
                              "(kafka-transactions.sh find-hanging)", topic, partition, stable, SETTLE_MS / 1000);
         rd_kafka_poll(rekey->committed, PAUSE_MS);
@@ -298,13 +310,13 @@ bool rekey_unchanged(struct rekey *rekey, struct error *error) {
     int64_t low, end;
     for (size_t i = 0; i < rekey->topic_count; i++)
         for (int32_t p = 0; p < rekey->topics[i].now; p++) {
-            if (!tail_bounds(rekey->tail, rekey->topics[i].name, p, KAFKA_TIMEOUT_MS, &low, &end, error)) return false;
+            if (!bounds_of(rekey, rekey->topics[i].name, p, &low, &end, error)) return false;
             if (end != rekey->topics[i].end[p])
                 return error_set(error, "%s/%" PRId32 " was written to meanwhile: stop what writes to it, wait until its clients know the new number of partitions, and run this again", rekey->topics[i].name, p);
         }
     for (size_t i = 0; i < rekey->processor_count; i++)
         for (int32_t p = 0; p < rekey->processors[i].from; p++) {
-            if (!tail_bounds(rekey->tail, rekey->processors[i].live.changelog, p, KAFKA_TIMEOUT_MS, &low, &end, error)) return false;
+            if (!bounds_of(rekey, rekey->processors[i].live.changelog, p, &low, &end, error)) return false;
             if (end != rekey->processors[i].changelog_end[p])
                 return error_set(error, "%s/%" PRId32 " was written to meanwhile: its processor has run; stop it and run this again", rekey->processors[i].live.changelog, p);
         }
