@@ -94,12 +94,9 @@ static bool no_conflicts(const struct rekey *rekey, struct error *error) {
 
 static bool apply(struct rekey *rekey, struct error *error) {
     const struct topic *generations = topic_list_find(&rekey->list, GENERATIONS_TOPIC);
-    struct { struct client_events events; uint64_t failed; char why[200]; } sending = {.events = {.role = "producer"}};
-    rd_kafka_t *producer = NULL;
     bool ok = generations || error_set(error, "%s is not in the list of topics", GENERATIONS_TOPIC);
-    ok = ok && rekey_create_topic(rekey, GENERATIONS_TOPIC, 1, generations, error) && rekey_producer(rekey, &producer, &sending.events, error) && rekey_write(rekey, error) &&
-         rekey_all_stopped(rekey, error) && rekey_unchanged(rekey, error) && rekey_grow(rekey, error) && rekey_unchanged(rekey, error) && rekey_switch(rekey, producer, error);
-    if (producer) rd_kafka_destroy(producer);
+    ok = ok && rekey_create_topic(rekey, GENERATIONS_TOPIC, 1, generations, error) && rekey_write(rekey, error) &&
+         rekey_all_stopped(rekey, error) && rekey_unchanged(rekey, error) && rekey_grow(rekey, error) && rekey_unchanged(rekey, error) && rekey_switch(rekey, error);
     if (!ok) return false;
     rekey_say("done: the processors may start. Clients that were told of the old number of partitions must ask anew first (metadata.max.age.ms, five minutes, or a restart): what they send "
               "to a wrong partition goes to the dead letters. The old changelogs are kept until `kontor rekey --drop-old`");
@@ -132,9 +129,10 @@ static bool work(struct rekey *rekey, struct error *error) {
         rekey_say("nothing to do: all of it has %" PRId32 " partitions", rekey->to);
         return true;
     }
-    if (!rekey_all_stopped(rekey, error) || !rekey_positions(rekey, error) || !folder_make(rekey, error) || !rekey_unread(rekey, error) || !rekey_build(rekey, error) || !print_plan(rekey, error) ||
+    const bool applies = option_given(rekey->invocation, "apply");
+    if (!rekey_all_stopped(rekey, error) || (applies && !rekey_producer(rekey, error)) || !rekey_positions(rekey, error) || !folder_make(rekey, error) || !rekey_unread(rekey, error) || !rekey_build(rekey, error) || !print_plan(rekey, error) ||
         !no_conflicts(rekey, error)) return false;
-    if (option_given(rekey->invocation, "apply")) return apply(rekey, error);
+    if (applies) return apply(rekey, error);
     rekey_say("nothing was changed: --apply does it");
     return true;
 }

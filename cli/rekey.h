@@ -36,12 +36,17 @@ struct rekey_processor {
 /* An event that is not taken yet, to be sent again to where it belongs. */
 struct carried { size_t topic; int32_t partition; int64_t offset, order_ms, timestamp_ms; struct slice key, value; rd_kafka_headers_t *headers; };
 
+/* What the producer's call-backs are told; events first: the client's opaque. */
+struct rekey_sending { struct client_events events; uint64_t failed; char why[200]; };
+
 struct rekey {
     const struct invocation *invocation;
     struct connection connection;
     struct topic_list list;
     struct client_events admin_events, committed_events;
     rd_kafka_t *admin, *committed;  /* committed: a client to which a log ends at its first open transaction */
+    struct rekey_sending sending;
+    rd_kafka_t *producer;           /* of an --apply */
     struct tail *tail;
     int wake;
     int32_t to, wide;               /* wide: the most partitions that any of it has now or then */
@@ -81,8 +86,8 @@ MUST_CHECK bool rekey_create_topic(struct rekey *rekey, const char *name, int32_
 MUST_CHECK bool rekey_drop(struct rekey *rekey, struct rekey_processor *of, bool only_never_live, size_t *count, struct error *error);
 
 /* ---- rekey_switch.c ---- */
-/* A producer whose transactions fence those of another `kontor rekey`. */
-MUST_CHECK bool rekey_producer(struct rekey *rekey, rd_kafka_t **producer, struct client_events *events, struct error *error);
+/* The producer, whose transactions fence those of another `kontor rekey`; what one that was killed had begun is aborted now. */
+MUST_CHECK bool rekey_producer(struct rekey *rekey, struct error *error);
 MUST_CHECK bool rekey_grow(struct rekey *rekey, struct error *error);
-MUST_CHECK bool rekey_switch(struct rekey *rekey, rd_kafka_t *producer, struct error *error);
+MUST_CHECK bool rekey_switch(struct rekey *rekey, struct error *error);
 #endif

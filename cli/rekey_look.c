@@ -9,7 +9,7 @@
 #include "common/platform/clock.h"
 #include "common/runtime/engine.h"
 
-enum { SETTLE_MS = 60000, LED_MS = 30000, PAUSE_MS = 50 };
+enum { SETTLE_MS = 90000, LED_MS = 30000, PAUSE_MS = 50 };
 
 /* ---- clients ---- */
 
@@ -39,6 +39,7 @@ void rekey_close(struct rekey *rekey) {
     free(rekey->carried);
     arena_free(&rekey->arena);
     tail_close(rekey->tail);
+    if (rekey->producer) rd_kafka_destroy(rekey->producer);
     if (rekey->committed) rd_kafka_destroy(rekey->committed);
     if (rekey->admin) rd_kafka_destroy(rekey->admin);
     if (rekey->wake >= 0) close(rekey->wake);

@@ -71,10 +71,8 @@ bool rekey_grow(struct rekey *rekey, struct error *error) {
 
 /* ---- the transaction ---- */
 
-struct sending { struct client_events events; uint64_t failed; char why[200]; };    /* events first */
-
 static void delivered(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque) {
-    struct sending *sending = opaque;
+    struct rekey_sending *sending = opaque;
     (void)client;
     if (message->err && !sending->failed++) snprintf(sending->why, sizeof sending->why, "%s", rd_kafka_err2str(message->err));
 }
@@ -92,12 +90,13 @@ static bool went(rd_kafka_error_t *failure, const char *doing, struct error *err
     return false;
 }
 
-bool rekey_producer(struct rekey *rekey, rd_kafka_t **producer, struct client_events *events, struct error *error) {
+bool rekey_producer(struct rekey *rekey, struct error *error) {
     static const struct client_property usual[] = {{"compression.type", "lz4"}, {"queue.buffering.max.messages", "1000000"}, {"queue.buffering.max.kbytes", "2097151"}, {"socket.nagle.disable", "true"}, {NULL, NULL}};
-    static const struct client_property fixed[] = {{"transactional.id", "kontor-cli.rekey"}, {"transaction.timeout.ms", "300000"}, {"partitioner", "murmur2_random"},
+    static const struct client_property fixed[] = {{"transactional.id", "kontor-cli.rekey"}, {"transaction.timeout.ms", "60000"}, {"partitioner", "murmur2_random"},
                                                    {"message.timeout.ms", "120000"}, {"message.max.bytes", "4194304"}, {NULL, NULL}};
-    if (!connection_client(&rekey->connection, RD_KAFKA_PRODUCER, usual, fixed, events, set_callbacks, events, producer, error)) return false;
-    return went(rd_kafka_init_transactions(*producer, CALL_MS), "no transaction can be begun", error);
+    rekey->sending.events.role = "producer";
+    if (!connection_client(&rekey->connection, RD_KAFKA_PRODUCER, usual, fixed, &rekey->sending.events, set_callbacks, &rekey->sending, &rekey->producer, error)) return false;
+    return went(rd_kafka_init_transactions(rekey->producer, CALL_MS), "no transaction can be begun", error);
 }
 
 static bool send_record(rd_kafka_t *producer, const char *topic, int32_t partition, struct slice key, struct slice value, int64_t timestamp_ms, rd_kafka_headers_t *headers, struct error *error) {
@@ -161,8 +160,9 @@ static bool send_offsets(struct rekey *rekey, const struct rekey_processor *of, 
     return ok;
 }
 
-bool rekey_switch(struct rekey *rekey, rd_kafka_t *producer, struct error *error) {
-    struct sending *sending = rd_kafka_opaque(producer);
+bool rekey_switch(struct rekey *rekey, struct error *error) {
+    rd_kafka_t *producer = rekey->producer;
+    const struct rekey_sending *sending = &rekey->sending;
     if (!went(rd_kafka_begin_transaction(producer), "no transaction can be begun", error)) return false;
     bool ok = send_carried(rekey, producer, error);
     for (size_t i = 0; ok && i < rekey->processor_count; i++) ok = send_generation(&rekey->processors[i], producer, error) && send_offsets(rekey, &rekey->processors[i], producer, error);
