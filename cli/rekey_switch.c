@@ -93,7 +93,7 @@ static bool went(rd_kafka_error_t *failure, const char *doing, struct error *err
 bool rekey_producer(struct rekey *rekey, struct error *error) {
     static const struct client_property usual[] = {{"compression.type", "lz4"}, {"queue.buffering.max.messages", "1000000"}, {"queue.buffering.max.kbytes", "2097151"}, {"socket.nagle.disable", "true"}, {NULL, NULL}};
     static const struct client_property fixed[] = {{"transactional.id", "kontor-cli.rekey"}, {"transaction.timeout.ms", "60000"}, {"partitioner", "murmur2_random"},
-                                                   {"message.timeout.ms", "120000"}, {"message.max.bytes", "4194304"}, {NULL, NULL}};
+                                                   {"message.timeout.ms", "55000"}, {"message.max.bytes", "4194304"}, {NULL, NULL}};
     rekey->sending.events.role = "producer";
     if (!connection_client(&rekey->connection, RD_KAFKA_PRODUCER, usual, fixed, &rekey->sending.events, set_callbacks, &rekey->sending, &rekey->producer, error)) return false;
     return went(rd_kafka_init_transactions(rekey->producer, CALL_MS), "no transaction can be begun", error);

@@ -22,12 +22,21 @@
 struct rekeying;
 
 enum { REKEYING_CONFLICTS_MAXIMUM = 20 };
+/* A partner of an entity becomes another one: what is its goes where the other's is, under its key. What waits is written anew, by rewrite: an event's bytes with the
+ * other partner in them. What is held, and a document that both have, is a conflict. */
+struct rekeying_merge {
+    struct slice entity, from, to;      /* ids */
+    bool (*rewrite)(void *context, int input, const struct partner_change *change, struct slice value, struct buffer *out, struct error *error);
+    void *context;
+};
+
 struct rekeying_options {
     const struct processor *processor;
     const char *version;            /* of the software, for the header */
     const char *folder;             /* exists; what is made in it is the caller's to delete */
     int32_t from, to;               /* partitions */
     uint64_t (*new_id)(void);       /* for the header; NULL: 0 */
+    const struct rekeying_merge *merge;     /* NULL: none */
 };
 
 struct rekeying_counts {
@@ -36,6 +45,7 @@ struct rekeying_counts {
     uint64_t everywhere;            /* seen events that lie in every partition now */
     uint64_t waiting, held, behind, deferred;   /* what waits, moved or not */
     uint64_t waits_moved;           /* of it */
+    uint64_t merged, waits_merged;  /* records, and what waits, that are another partner's now */
     uint64_t written;               /* records of all new partitions */
     uint64_t conflicts;
     uint64_t unowned;               /* records that do not say whose they are */

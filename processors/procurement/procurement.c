@@ -24,6 +24,16 @@ static void owner_of(int store, struct slice key, const void *record, struct rec
     order_event_owner(&declaration, store, record, owner);
 }
 
+static bool change_record(int store, void *record, const struct partner_change *change) {
+    order_event_change(&declaration, store, record, change);
+    return true;
+}
+
+static void change_event(int input, void *event, const struct partner_change *change) {
+    (void)input;
+    ((struct procurement_event *)event)->supplier = change->partner_to;
+}
+
 extern const struct processor procurement_processor;
 const struct processor procurement_processor = {
     .name = "procurement",
@@ -31,5 +41,5 @@ const struct processor procurement_processor = {
     .tables = {MASTER_SOURCE_PERMISSIONS, POSTING_TABLES, END_OF_TABLES},
     .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_undelivered}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL}},
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_COMMITMENTS] = {"commitments", &commitment_type, .per_erp = false}},
-    .owner = owner_of,
+    .owner = owner_of, .change_record = change_record, .change_event = change_event,
 };

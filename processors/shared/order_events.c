@@ -426,3 +426,8 @@ void order_event_owner(const struct order_declaration *declaration, int store, c
         *owner = (struct record_owner){.told = OWNER_OF_OTHER, .store = declaration->orders, .at = receipt->parts.items[0].order_key};
     else owner->told = OWNER_NOT_TOLD;
 }
+
+void order_event_change(const struct order_declaration *declaration, int store, void *record, const struct partner_change *change) {
+    if (store == declaration->orders) ((struct order_line *)record)->supplier = change->partner_to;
+    else if (store == declaration->receipts) ((struct receipt_state *)record)->supplier = change->partner_to;
+}
