@@ -1,5 +1,5 @@
 /* What the files of `kontor rekey` share: rekey.c (the command), rekey_look.c (what there is, and whether it may be touched), rekey_unread.c (events that are not taken
- * yet), rekey_build.c (the new changelogs), rekey_switch.c (partitions, and the transaction that makes all of it hold). What is done and why: docs/rekey.md. */
+ * yet), rekey_build.c (the new changelogs), rekey_merge.c (a partner that becomes another one), rekey_switch.c (partitions, and the transaction that makes all of it hold). What is done and why: docs/rekey.md. */
 #ifndef KONTOR_CLI_REKEY_H
 #define KONTOR_CLI_REKEY_H
 #include "cli/connection.h"
@@ -31,6 +31,8 @@ struct rekey_processor {
     int64_t *changelog_end;         /* by old partition */
     uint64_t changelog_records;
     struct rekeying *rekeying;
+    struct rekey_rewriting { const struct processor *of; struct values *values; uint32_t ids[INPUTS_MAXIMUM]; } rewriting;
+    struct rekeying_merge merge;    /* the command's, with its own context */
 };
 
 /* An event that is not taken yet, to be sent again to where it belongs. */
@@ -49,6 +51,11 @@ struct rekey {
     rd_kafka_t *producer;           /* of an --apply */
     struct tail *tail;
     int wake;
+    bool merges;                    /* a partner becomes another one; the partitions stay */
+    struct rekeying_merge merge;
+    struct slice merge_key;         /* of the events of the one */
+    char merge_key_text[STATE_KEY_MAXIMUM];
+    struct values *values;
     int32_t to, wide;               /* wide: the most partitions that any of it has now or then */
     struct rekey_processor processors[REKEY_PROCESSORS_MAXIMUM];
     size_t processor_count;
@@ -84,6 +91,11 @@ MUST_CHECK bool rekey_write(struct rekey *rekey, struct error *error);      /* t
 MUST_CHECK bool rekey_create_topic(struct rekey *rekey, const char *name, int32_t partitions, const struct topic *like, struct error *error);
 /* Deletes the changelogs of a processor whose generation is not the live one; only those never live: above it. *count: how many. */
 MUST_CHECK bool rekey_drop(struct rekey *rekey, struct rekey_processor *of, bool only_never_live, size_t *count, struct error *error);
+
+/* ---- rekey_merge.c ---- */
+MUST_CHECK bool rekey_merge_read(struct rekey *rekey, struct error *error);
+/* Whether anything of the one is there. */
+bool rekey_merge_found(const struct rekey *rekey);
 
 /* ---- rekey_switch.c ---- */
 /* The producer, whose transactions fence those of another `kontor rekey`; what one that was killed had begun is aborted now. */

@@ -70,11 +70,16 @@ static bool changelog_read(struct rekey *rekey, struct rekey_processor *of, stru
 }
 
 bool rekey_build(struct rekey *rekey, struct error *error) {
+    if (rekey->merges && !values_open(&rekey->values, &rekey->connection, error)) return false;
     for (size_t i = 0; i < rekey->processor_count; i++) {
         struct rekey_processor *of = &rekey->processors[i];
         char folder[300];
         snprintf(folder, sizeof folder, "%s/%s", rekey->folder, of->processor->name);
-        const struct rekeying_options options = {.processor = of->processor, .version = KONTOR_VERSION, .folder = folder, .from = of->from, .to = rekey->to, .new_id = new_id};
+        of->rewriting = (struct rekey_rewriting){.of = of->processor, .values = rekey->values};
+        of->merge = rekey->merge;
+        of->merge.context = &of->rewriting;
+        const struct rekeying_options options = {.processor = of->processor, .version = KONTOR_VERSION, .folder = folder, .from = of->from, .to = rekey->to, .new_id = new_id,
+                                                 .merge = rekey->merges ? &of->merge : NULL};
         rekey_say("reading %s and building its records for %" PRId32 " partitions", of->live.changelog, rekey->to);
         if (mkdir(folder, 0700) != 0) return error_set(error, "%s cannot be made: %m", folder);
         if (!rekeying_open(&of->rekeying, &options, error) || !changelog_read(rekey, of, error) || !rekeying_build(of->rekeying, NULL, NULL, error))

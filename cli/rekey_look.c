@@ -39,6 +39,7 @@ void rekey_close(struct rekey *rekey) {
     free(rekey->carried);
     arena_free(&rekey->arena);
     tail_close(rekey->tail);
+    values_close(rekey->values);
     if (rekey->producer) rd_kafka_destroy(rekey->producer);
     if (rekey->committed) rd_kafka_destroy(rekey->committed);
     if (rekey->admin) rd_kafka_destroy(rekey->admin);
@@ -73,6 +74,11 @@ static bool share_an_input(const struct processor *a, const struct processor *b)
 /* Those named, or all whose inputs have as many partitions in the list as there are tasks; and all that read the same topics. */
 static bool choose(struct rekey *rekey, struct error *error) {
     const char *names = option_text(rekey->invocation, "processor", NULL);
+    if (rekey->merges) {
+        for (size_t i = 0; i < known_processor_count; i++)
+            if (known_processors[i]->change_record) add(rekey, known_processors[i]);
+        return true;
+    }
     if (names) for (const char *at = names; *at; at += strspn(at, ",")) {
         const size_t length = strcspn(at, ",");
         const struct processor *processor = processor_named((struct slice){at, length});
@@ -113,7 +119,8 @@ static bool generation_find(struct rekey *rekey, const struct rd_kafka_metadata 
     const struct rd_kafka_metadata_topic *changelog = metadata_topic(metadata, of->live.changelog);
     if (!changelog) return connection_no_topic(&rekey->connection, metadata, of->live.changelog, error);
     of->from = changelog->partition_cnt;
-    of->next = (struct generation){.number = of->live.number + 1, .partitions = rekey->to};
+    of->next = (struct generation){.number = of->live.number + 1};
+    if (rekey->merges) rekey->to = of->from;
     for (int i = 0; i < metadata->topic_cnt; i++) {
         const int number = generation_number(metadata->topics[i].topic, of->processor->name);
         if (number >= of->next.number) of->next.number = number + 1;
@@ -127,7 +134,11 @@ static bool counts_check(struct rekey *rekey, bool *done, struct error *error) {
     *done = true;
     for (size_t i = 0; i < rekey->processor_count; i++) {
         struct rekey_processor *of = &rekey->processors[i];
-        *done = *done && of->from == rekey->to;
+        of->next.partitions = rekey->to;
+        *done = *done && of->from == rekey->to && !rekey->merges;
+        if (rekey->merges && of->from != rekey->to)
+            return error_set(error, "%s has %" PRId32 " partitions, %s has %" PRId32 ": a partner's state is moved where all have as many", of->live.changelog, of->from,
+                             rekey->processors[0].live.changelog, rekey->processors[0].from);
         if (rekey->to < of->from)
             return error_set(error, "%s has %" PRId32 " partitions: a topic of Kafka cannot have fewer, only more", of->live.changelog, of->from);
         for (size_t k = 0; k < of->inputs.count; k++) {

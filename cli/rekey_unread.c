@@ -81,6 +81,11 @@ static enum scan_step take(void *context, const struct kafka_record *record, str
         error_set(error, "%s/%" PRId32 "/%" PRId64 " is unread and has no key: where it belongs is not known; let its processor take it first", topic->name, record->partition, record->offset);
         return SCAN_FAILED;
     }
+    if (rekey->merges && slice_equal(record->key, rekey->merge_key)) {
+        error_set(error, "%s/%" PRId32 "/%" PRId64 " is unread and of " SLICE_FORMAT ": let its processor take it first, and stop what writes for that partner", topic->name, record->partition,
+                  record->offset, SLICE_ARGUMENT(rekey->merge.from));
+        return SCAN_FAILED;
+    }
     if (!is_unread_by_all(rekey, reading->topic, record->partition, record->offset, error) || !carry(reading, record, error)) return SCAN_FAILED;
     topic->unread++;
     topic->misplaced += hash_partition(record->key, rekey->to) != record->partition;

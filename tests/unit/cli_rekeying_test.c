@@ -8,7 +8,12 @@
 #include "common/runtime/engine_internal.h"
 #include "common/runtime/rekeying.h"
 #include "schemas/corrected_event.h"
+#include "schemas/invoice_amount.h"
+#include "schemas/invoice_event.h"
+#include "schemas/invoice_state.h"
 #include "schemas/order_line.h"
+#include "schemas/paid_account.h"
+#include "schemas/payable.h"
 #include "schemas/receipt.h"
 #include "schemas/review_item.h"
 
@@ -92,13 +97,15 @@ static void give_clock(int32_t partition, int64_t stream_time_ms, int64_t broker
     give(partition, key_of(STORE_ENGINE, "clock"), body_of(&task_clock_type, &clock, 19000, 0, 0), 1);
 }
 
+static const struct rekeying_merge *merge;     /* of the next one that begins */
+
 static void begin(const char *name) {
     const char *folder = path_in(name);
     processor = processor_named(slice_of(name));
     assert_non_null(processor);
     mkdir(folder, 0700);
     memset(positions, 0, sizeof positions);
-    const struct rekeying_options options = {.processor = processor, .version = "9.9.9", .folder = folder, .from = FROM, .to = TO};
+    const struct rekeying_options options = {.processor = processor, .version = "9.9.9", .folder = folder, .from = FROM, .to = merge ? FROM : TO, .merge = merge};
     if (!rekeying_open(&rekeying, &options, &error)) fail_msg("%s", error.text);
 }
 
@@ -133,7 +140,7 @@ static bool keep(void *context, struct slice key, struct slice value, struct err
 static const struct rekeying_counts *build(void) {
     if (!rekeying_build(rekeying, NULL, NULL, &error)) fail_msg("%s", error.text);
     record_count = 0;
-    for (visited = 0; visited < TO; visited++) {
+    for (visited = 0; visited < (merge ? FROM : TO); visited++) {
         size_t at = 0;
         if (!rekeying_each(rekeying, visited, keep, &at, &error)) fail_msg("%s", error.text);
         assert_int_equal(at, rekeying_size(rekeying, visited));
@@ -492,6 +499,131 @@ static void what_is_not_whole_is_refused(void **unused) {
     end();
 }
 
+/* ---- a partner that becomes another one ---- */
+
+/* The bytes of an event stand for it: what waits is written anew by whoever can read it. */
+static bool rewrite(void *context, int input, const struct partner_change *change, struct slice value, struct buffer *out, struct error *why) {
+    (void)why;
+    ++*(int *)context;
+    char text_[64];
+    const int length = snprintf(text_, sizeof text_, "%d %.*s of " SLICE_FORMAT, input, (int)value.length, value.data, SLICE_ARGUMENT(change->partner_to));
+    return buffer_append(out, text_, (size_t)length);
+}
+
+static int rewritten;
+static const struct rekeying_merge b_takes_a = {SLICE("ACME"), SLICE("A|1"), SLICE("B"), rewrite, &rewritten};
+static const char *const key_a = "ACME|A%7C1", *const key_b = "ACME|B";
+
+static void *read_as_type(const struct found *found, const struct codec_type *type) {
+    static struct arena arena;
+    if (!arena.limit) arena_init(&arena, 1 << 16, 1 << 24);
+    struct codec_plan *plan = codec_plan_own(type, &error);
+    void *record = arena_alloc(&arena, type->size);
+    const size_t from = 6 + 12 * (size_t)found->body[4];
+    assert_int_equal(codec_decode(plan, found->body + from, found->length - from, &arena, record), CODEC_OK);
+    codec_plan_free(plan);
+    return record;
+}
+
+static const struct found *of_b(int store, const char *key) {
+    const struct found *found = find(key_of(STORE_FIRST + store, key));
+    if (!found) fail_msg("%s of %s is gone", key, processor->stores[store].name);
+    assert_int_equal(found->partition, hash_partition(slice_of(key_b), FROM));
+    return found;
+}
+
+static void a_partner_becomes_another(void **unused) {
+    (void)unused;
+    merge = &b_takes_a;
+    begin_with_clocks("invoice");
+    const struct order_line line_a = {.supplier = SLICE("A|1")}, line_c = {.supplier = SLICE("C")};
+    const struct receipt_state receipt = {.supplier = SLICE("A|1")};
+    const struct invoice_state invoice = {.number_key = SLICE("ACME|A%7C1|N7"), .currency = SLICE("EUR")};
+    const struct payable payable = {.supplier = SLICE("A|1"), .document = SLICE("I7")};
+    struct amount_document of_a = {SLICE("I7"), 1}, of_b_own = {SLICE("I8"), 2};
+    struct invoice_amount amount_a = {.documents = {&of_a, 1}}, amount_b = {.documents = {&of_b_own, 1}};
+    put(key_a, 0, "ACME|PO1|1", &line_a);
+    put("ACME|C", 0, "ACME|PO2|1", &line_c);
+    put(key_a, 1, "ACME|GR1", &receipt);
+    put(key_a, 2, "ACME|A%7C1|I7", &invoice);
+    put(key_a, 4, "ACME|A%7C1|I7", &payable);
+    put(key_a, 5, "ACME|A%7C1|invoice|EUR|10.0000", &amount_a);
+    put(key_b, 5, "ACME|B|invoice|EUR|10.0000", &amount_b);
+    put("ACME|A%7C12", 2, "ACME|A%7C12|I7", &invoice);     /* another partner, whose name only begins so */
+    const struct rekeying_counts *counts = build();
+    assert_int_equal(counts->conflicts + counts->unowned, 0);
+    assert_int_equal(counts->merged, 5);
+    assert_true(slice_equal(((const struct order_line *)read_as_type(of_b(0, "ACME|PO1|1"), &order_line_type))->supplier, SLICE("B")));
+    assert_true(slice_equal(((const struct order_line *)read_as_type(find(key_of(STORE_FIRST, "ACME|PO2|1")), &order_line_type))->supplier, SLICE("C")));
+    assert_true(slice_equal(((const struct receipt_state *)read_as_type(of_b(1, "ACME|GR1"), &receipt_state_type))->supplier, SLICE("B")));
+    assert_true(slice_equal(((const struct invoice_state *)read_as_type(of_b(2, "ACME|B|I7"), &invoice_state_type))->number_key, SLICE("ACME|B|N7")));
+    assert_true(slice_equal(((const struct payable *)read_as_type(of_b(4, "ACME|B|I7"), &payable_type))->supplier, SLICE("B")));
+    const struct invoice_amount *amount = read_as_type(of_b(5, "ACME|B|invoice|EUR|10.0000"), &invoice_amount_type);
+    assert_int_equal(amount->documents.count, 2);
+    assert_true(slice_equal(amount->documents.items[0].document, SLICE("I8")) && slice_equal(amount->documents.items[1].document, SLICE("I7")));
+    assert_null(find(key_of(STORE_FIRST + 2, "ACME|A%7C1|I7")));
+    assert_null(find(key_of(STORE_FIRST + 5, "ACME|A%7C1|invoice|EUR|10.0000")));
+    assert_int_equal(find(key_of(STORE_FIRST + 2, "ACME|A%7C12|I7"))->partition, old_of("ACME|A%7C12"));
+    assert_int_equal(find(key_of(STORE_FIRST + 2, "ACME|B|I7"))->body[4], 1);   /* its seen event is known still */
+    end();
+    delete_folder(path_in("invoice"));
+    begin_with_clocks("payment");
+    const struct paid_account paid_a = {.iban = SLICE("NL-A")}, paid_b = {.iban = SLICE("NL-B")};
+    put(key_a, 2, key_a, &paid_a);
+    put(key_b, 2, key_b, &paid_b);
+    assert_int_equal(build()->conflicts, 0);
+    assert_true(slice_equal(((const struct paid_account *)read_as_type(of_b(2, key_b), &paid_account_type))->iban, SLICE("NL-B")));
+    assert_null(find(key_of(STORE_FIRST + 2, key_a)));
+    end();
+    merge = NULL;
+}
+
+static void what_both_have_is_a_conflict(void **unused) {
+    (void)unused;
+    merge = &b_takes_a;
+    begin_with_clocks("invoice");
+    const struct invoice_state invoice = {.currency = SLICE("EUR")};
+    put(key_a, 2, "ACME|A%7C1|I7", &invoice);
+    put(key_b, 2, "ACME|B|I7", &invoice);
+    const struct parked_event held = {.status = PARKED_STATUS_HELD, .input = 1, .key = slice_of(key_a), .value = SLICE("x"), .document_store = STORE_FIRST + 2, .document = SLICE("ACME|A%7C1|I9"), .partition = -1};
+    give_waiting(old_of(key_a), 1, &held);
+    const struct rekeying_counts *counts = build();
+    assert_int_equal(counts->conflicts, 2);
+    assert_string_equal(counts->conflict_texts[0], "invoices ACME|A%7C1|I9 is held: decide on it first");
+    assert_string_equal(counts->conflict_texts[1], "invoices ACME|A%7C1|I7 is there under both partners");
+    end();
+    merge = NULL;
+}
+
+static void what_waits_of_a_partner(void **unused) {
+    (void)unused;
+    merge = &b_takes_a;
+    rewritten = 0;
+    begin_with_clocks("invoice");
+    struct parked_missing missing[] = {{.table = MASTER_SUPPLIERS, .store = -1, .key = SLICE("A%7C1")}, {.table = -1, .store = 2, .key = SLICE("ACME|A%7C1|I1")},
+                                       {.table = -1, .store = 0, .key = SLICE("ACME|PO1|1")}, {.table = MASTER_ACCOUNTS, .store = -1, .key = SLICE("A%7C1")}};
+    struct parked_event waiting = {.status = PARKED_STATUS_WAITING, .input = 1, .offset = 17, .key = slice_of(key_a), .value = SLICE("event"), .document_store = STORE_FIRST + 2,
+                                   .document = SLICE("ACME|A%7C1|I1"), .limit_ms = -1, .partition = -1};
+    waiting.missing.items = missing;
+    waiting.missing.count = 4;
+    give_waiting(old_of(key_a), 9, &waiting);
+    const struct rekeying_counts *counts = build();
+    assert_int_equal(counts->conflicts, 0);
+    assert_int_equal(counts->waits_merged, 1);
+    assert_int_equal(rewritten, 1);
+    const struct found *found = find(number_key(1));
+    assert_non_null(found);
+    assert_int_equal(found->partition, hash_partition(slice_of(key_b), FROM));
+    const struct parked_event *parked = decoded(found);
+    assert_true(slice_equal(parked->key, slice_of(key_b)) && slice_equal(parked->document, SLICE("ACME|B|I1")) && slice_equal(parked->value, SLICE("1 event of B")));
+    assert_int_equal(parked->partition, old_of(key_a));
+    assert_int_equal(parked->offset, 17);
+    assert_true(slice_equal(parked->missing.items[0].key, SLICE("B")) && slice_equal(parked->missing.items[1].key, SLICE("ACME|B|I1")) &&
+                slice_equal(parked->missing.items[2].key, SLICE("ACME|PO1|1")) && slice_equal(parked->missing.items[3].key, SLICE("A%7C1")));
+    end();
+    merge = NULL;
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(keys_that_begin_with_their_owner, make_scratch, delete_scratch),
@@ -504,6 +636,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(clocks_and_limits, make_scratch, delete_scratch),
         cmocka_unit_test_setup_teardown(records_of_another_layout, make_scratch, delete_scratch),
         cmocka_unit_test_setup_teardown(what_is_not_whole_is_refused, make_scratch, delete_scratch),
+        cmocka_unit_test_setup_teardown(a_partner_becomes_another, make_scratch, delete_scratch),
+        cmocka_unit_test_setup_teardown(what_both_have_is_a_conflict, make_scratch, delete_scratch),
+        cmocka_unit_test_setup_teardown(what_waits_of_a_partner, make_scratch, delete_scratch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
