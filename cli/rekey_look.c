@@ -162,7 +162,7 @@ static bool topics_find(struct rekey *rekey, const struct rd_kafka_metadata *met
             if (!topic_add(rekey, metadata, of->inputs.names[k], k + 1 == of->inputs.count, &of->topic_of[k], error)) return false;
         if (!generation_find(rekey, metadata, of, error)) return false;
     }
-    return counts_check(rekey, done, error);
+    return !rekey->to || counts_check(rekey, done, error);     /* none is asked for: only what is old is to be deleted */
 }
 
 bool rekey_look(struct rekey *rekey, bool *done, struct error *error) {

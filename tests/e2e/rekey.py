@@ -1,5 +1,6 @@
 """kontor rekey: from 4 partitions to 6 in the middle of a load, with documents open, posted, waiting, behind others, held, deferred, known and not taken yet, killed at every
 step and at random moments and run again: outcomes, journals, balances, audit and documents are those of a run that had 6 partitions from the start.
+Then one supplier becomes another: what was ordered of the one, and waits of it, is received, invoiced and released under the other.
 SEED=... repeats the moments of the kills; REKEY=1000 for a larger load."""
 
 import itertools
@@ -159,8 +160,8 @@ def start(cluster, processors):
     await_caught_up(processors)
 
 
-def run(name, partitions, change):
-    """change(cluster): called in the middle, when everything is stopped."""
+def run(name, partitions, change, afterwards=lambda cluster, processors: None):
+    """change(cluster): called in the middle, when everything is stopped. afterwards(cluster, processors): at the end, when what it came to has been read."""
     before, between, after = load()
     with Cluster(FOLDER / name) as cluster:
         write_master(FOLDER / name / "small" / "master", company())
@@ -190,7 +191,9 @@ def run(name, partitions, change):
         except TimeoutError:
             pass        # what is otherwise is said by check()
         await_caught_up(processors)
-        return ends(cluster)
+        result = ends(cluster)
+        afterwards(cluster, processors)
+        return result
 
 
 def ends(cluster):
@@ -285,11 +288,107 @@ def change_partitions(cluster, chance):
         assert dropped["invoice"]["deleted"] >= 1 and dropped["invoice"]["live"].startswith("kontor.invoice.changelog."), dropped
 
 
+# ---------------------------------------------------------------- one supplier becomes another
+
+A, B, MINUTE = "S3", "S4", 5000     # MINUTE: later than the load
+
+
+def of(supplier, kind, document, identifier, **fields):
+    return event(kind, document, supplier, event_id=identifier, **fields)
+
+
+def merge_invoice(supplier, document, identifier, order_number):
+    return of(supplier, "received", document, identifier, number=f"N-{document}", user="ann", total="1190.00",
+              lines=[{"line": "1", "order": order_number, "order_line": "1", "quantity": "10", "net": "1000.00", "tax_code": "V19", "tax": "190.00"}])
+
+
+def merge_order(supplier, number, identifier):
+    return of(supplier, "order_created", number, identifier, order=number, lines=[{"line": "1", "quantity": "10", "net": "1000.00", "category": "goods"}])
+
+
+def merge_receipt(supplier, document, identifier, order_number):
+    return of(supplier, "goods_received", document, identifier, order=order_number, lines=[{"line": "1", "quantity": "10"}])
+
+
+def merge(cluster, *options):
+    return cluster.kontor("rekey", "--entity", "ACME", "--partner", A, "--becomes", B, *options, check=False)
+
+
+def outcome(cluster, identifier, wanted):
+    def told():
+        found = [value["value"] for value in consume(cluster, "acknowledgments") if value["value"]["event_id"] == identifier and not value["value"].get("later")]
+        return found[-1] if found and found[-1]["outcome"] == wanted else None
+    return wait_until(told, 60, f"{identifier} {wanted}", interval_s=0.3)
+
+
+def merge_suppliers(cluster, processors):
+    early, seen = merge_invoice(A, "IM2", "M4", "POM2"), merge_order(A, "POM1", "M1")
+    with test("an order of one supplier, received under it; an invoice of it that waits"):
+        send(cluster, "procurement.events", line(seen, MINUTE), line(merge_receipt(A, "GRM1", "M2", "POM1"), MINUTE + 1))
+        send(cluster, "invoice.events", line(early, MINUTE + 2))
+        outcome(cluster, "M2", "accepted")
+        outcome(cluster, "M4", "parked")
+        await_caught_up(processors)
+        for processor in processors:
+            processor.stop()
+    with test("what is unread of it is not left behind"):
+        send(cluster, "invoice.events", line(merge_invoice(A, "IM9", "M9", "POM1"), MINUTE + 3))
+        refused = merge(cluster, "--apply")
+        assert refused.returncode == 1 and f"is unread and of {A}" in refused.stderr, refused.stderr
+        start(cluster, processors)      # the only invoice under A: it is posted there
+        outcome(cluster, "M9", "accepted")
+        send(cluster, "invoice.events", line(of(A, "cancelled", "IM9", "M10", reverses="IM9"), MINUTE + 4))
+        outcome(cluster, "M10", "accepted")
+        await_caught_up(processors)
+        for processor in processors:
+            processor.stop()
+    with test("one supplier becomes another, whatever it is killed at; then there is nothing left of it"):
+        plan = {(row["processor"], row["what"]): row for row in json.loads(merge(cluster, "--format", "json").stdout)}
+        assert plan["invoice", "partner"]["records"] > 0 and "1 that wait with them" in plan["invoice", "partner"]["note"], plan["invoice", "partner"]
+        process = spawn([cluster.binaries / "kontor", "rekey", "--entity", "ACME", "--partner", A, "--becomes", B, "--apply"], cwd=REPOSITORY, env={**os.environ, **cluster.environment},
+                        text=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        for said in process.stderr:
+            if said.startswith("reading kontor.payment.changelog.") and said.rstrip().endswith("back"):
+                break
+        process.kill()
+        process.wait()
+        done = merge(cluster, "--apply")
+        assert done.returncode == 0 and "done:" in done.stderr, done.stderr
+        again = merge(cluster, "--apply")
+        assert again.returncode == 0 and f"nothing of {A} is there" in again.stderr, again.stderr
+    with test("the order's invoice comes under the other; what waited is released there; what was seen is known there"):
+        start(cluster, processors)
+        send(cluster, "invoice.events", line(merge_invoice(B, "IM1", "M3", "POM1"), MINUTE + 5))
+        send(cluster, "procurement.events", line(merge_order(B, "POM2", "M5"), MINUTE + 6), line(merge_receipt(B, "GRM2", "M6", "POM2"), MINUTE + 7), line({**seen, "supplier": B}, MINUTE + 8))
+        assert outcome(cluster, "M3", "accepted")["partner"] == B
+        assert outcome(cluster, "M4", "accepted")["partner"] == B
+        outcome(cluster, "M1", "duplicate")
+        await_caught_up(processors)
+        journals = [found["value"] for found in consume(cluster, "posting.commands.tryton")]
+        accruals = sum(Decimal(entry["functional"]) * (1 if entry["side"] == "debit" else -1)
+                       for journal in journals if any(name in journal["idempotency_key"] for name in ("GRM1", "GRM2", "/IM1/", "/IM2/", "/IM9/")) for entry in journal["lines"] if entry["account"] == "191100")
+        assert accruals == 0, accruals
+        partners = {journal["idempotency_key"].split("/")[1]: journal["partner"] for journal in journals}
+        assert partners["IM1"] == partners["IM2"] == B and partners["IM9"] == A, partners
+    with test("two suppliers with one document number: named, and nothing is changed"):
+        send(cluster, "invoice.events", *[line(merge_invoice(supplier, "ISAME", f"MS{supplier}", "PONONE"), MINUTE + 10) for supplier in ("S5", "S6")])
+        send(cluster, "procurement.events", line(merge_order("S5", "POS", "M11"), MINUTE + 11), line(merge_receipt("S5", "GRS", "M12", "POS"), MINUTE + 12))
+        send(cluster, "invoice.events", *[line(of(supplier, "received", "IBOTH", f"MB{supplier}", number="N-BOTH", user="ann", total="119.00",
+                                                  lines=[{"line": "1", "net": "100.00", "tax_code": "V19", "tax": "19.00", "account": "400000"}]), MINUTE + 13) for supplier in ("S5", "S6")])
+        for supplier in ("S5", "S6"):
+            outcome(cluster, f"MB{supplier}", "accepted")
+        await_caught_up(processors)
+        for processor in processors:
+            processor.stop()
+        refused = cluster.kontor("rekey", "--entity", "ACME", "--partner", "S5", "--becomes", "S6", "--apply", check=False)
+        assert refused.returncode == 1 and "IBOTH is there under both partners" in refused.stdout + refused.stderr, refused
+
+
 def main():
     chance = random.Random(seed())
     with ThreadPoolExecutor(2) as pool:
         undisturbed = pool.submit(run, "undisturbed", TO, lambda cluster: None)
-        changed_run = pool.submit(run, "changed", FROM, lambda cluster: change_partitions(cluster, chance))
+        changed_run = pool.submit(run, "changed", FROM, lambda cluster: change_partitions(cluster, chance), merge_suppliers)
         with test(f"{DOCUMENTS} documents on {TO} partitions: each event has the outcome that its number says"):
             wrong = {identifier: (outcome, undisturbed.result()["outcomes"].get(identifier)) for identifier, outcome in expected().items()
                      if undisturbed.result()["outcomes"].get(identifier, (None,))[0] != outcome}

@@ -280,7 +280,7 @@ static void seen_events_alone(void **unused) {
     (void)unused;
     begin_with_clocks("procurement");
     const struct receipt_state own = {.supplier = SLICE("S3")};
-    give(0, key_of(STORE_FIRST + 1, "ACME|GC1"), body_of(NULL, NULL, 19001, 2, 500), 1);
+    for (int32_t p = 0; p < FROM; p += 2) give(p, key_of(STORE_FIRST + 1, "ACME|GC1"), body_of(NULL, NULL, 19001, 2, 500), 1);
     give(1, key_of(STORE_FIRST + 1, "ACME|GC1"), body_of(NULL, NULL, 19001, 1, 600), 1);
     put("ACME|S3", 1, "ACME|GR1", &own);
     give((old_of("ACME|S3") + 1) % FROM, key_of(STORE_FIRST + 1, "ACME|GR1"), body_of(NULL, NULL, 19001, 1, 900), 1);
