@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/generation.h"
 #include "common/codec/plan.h"
 #include "common/platform/clock.h"
 #include "common/runtime/settings.h"
@@ -237,12 +238,12 @@ static enum scan_step take_change(void *context, const struct kafka_record *reco
 }
 
 static bool restore(struct sandbox *sandbox, int32_t partition, struct state *state, struct error *error) {
-    char changelog[128];
-    snprintf(changelog, sizeof changelog, "kontor.%s.changelog", sandbox->processor->name);
+    struct generation live;
+    if (!generation_live(sandbox->connection, sandbox->processor->name, &live, error)) return false;
     struct restoring *restoring = calloc(1, sizeof *restoring);
     if (!restoring) return error_set(error, "out of memory");
     restoring->state = state;
-    const struct scan scan = {.connection = sandbox->connection, .topics = {changelog}, .topic_count = 1, .partition = partition, .from_offset = SCAN_FROM_BEGINNING,
+    const struct scan scan = {.connection = sandbox->connection, .topics = {live.changelog}, .topic_count = 1, .partition = partition, .from_offset = SCAN_FROM_BEGINNING,
                               .visit = take_change, .context = restoring};
     bool ok = scan_run(&scan, error) && restoring_apply(restoring, error);
     sandbox->changelog_offset = restoring->next;

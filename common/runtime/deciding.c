@@ -225,7 +225,7 @@ static bool same_reasons(const struct decision *decision, const struct parked_ev
 }
 
 void deciding_message(const struct parked_event *parked, const struct decision *now, struct engine_message *message) {
-    *message = (struct engine_message){.input = parked->input, .partition = now->task->partition, .offset = parked->offset,
+    *message = (struct engine_message){.input = parked->input, .partition = parked->partition >= 0 ? parked->partition : now->task->partition, .offset = parked->offset,
         .timestamp_ms = parked->timestamp_ms, .received_ms = parked->timestamp_ms, .key = parked->key, .value = parked->value};
 }
 

@@ -95,7 +95,7 @@ struct slice decision_origin(struct decision *decision) {
     char *text = decision_alloc(decision, topic + 44);
     memcpy(text, decision->input->topic, topic);
     text[at++] = '/';
-    at += number_write(text + at, (uint64_t)decision->task->partition);
+    at += number_write(text + at, (uint64_t)decision->message->partition);
     text[at++] = '/';
     at += number_write(text + at, (uint64_t)decision->message->offset);
     decision->origin = (struct slice){text, at};

@@ -50,7 +50,7 @@ static bool outputs_make(struct engine *engine, struct error *error) {
         ok = ok && asprintf(&engine->dead_letters[i], "dlq.%s", processor->inputs[i].topic) > 0 &&
              (engine->flows[i] = strndup(processor->inputs[i].topic, strcspn(processor->inputs[i].topic, ".")));
     ok = ok && asprintf(&engine->timers, "kontor.%s.timers", processor->name) > 0;
-    ok = ok && asprintf(&engine->changelog, "kontor.%s.changelog", processor->name) > 0;
+    ok = ok && (engine->options.changelog ? (engine->changelog = strdup(engine->options.changelog)) != NULL : asprintf(&engine->changelog, "kontor.%s.changelog", processor->name) > 0);
     return ok || error_set(error, "out of memory");
 }
 

@@ -74,6 +74,7 @@ struct engine_options {
     const struct processor *processor;
     const char *version;                /* of the software, for the DLQ headers */
     uint64_t (*new_id)(void);           /* for a changelog that begins: never the same twice; NULL: 0 */
+    const char *changelog;              /* its topic; NULL: the first generation, kontor.<processor>.changelog */
     struct engine_schemas schemas;
     struct tables *tables;              /* opened with engine_tables() of the processor */
     struct engine_sink sink;

@@ -63,6 +63,7 @@ struct deadlines { struct parked_deadline *items; size_t count, capacity; };    
 struct unmarked { uint64_t sequence; int64_t limit_ms; };
 struct parking {
     struct index by_document, by_missing, by_number;    /* by_number: those whose age counts */
+    struct index by_origin;                     /* of those that came from another task (kontor rekey) */
     struct deadlines by_age;                    /* event times of these, and of some that left */
     struct index held;                          /* by number */
     struct deadlines held_by_age;               /* event times of these, and of some that left */
@@ -243,6 +244,8 @@ const struct parked_event *parking_find(struct decision *decision, uint64_t sequ
 /* Keeps a record until its time has come, in the place of an earlier one of its name; one without bytes only takes that out. */
 void parking_defer(struct decision *decision, const struct deferral *deferral);
 uint64_t parking_first_of(const struct task *task, int wire_store, struct slice document, uint64_t from);
+/* The event of that origin that `kontor rekey` has brought here, where it has another number; INDEX_NONE: none waits. */
+uint64_t parking_of_origin(const struct task *task, struct slice origin);
 /* Decides anew what waits behind a document, or for a key of the state. */
 void parking_trigger_document(struct decision *decision, int wire_store, struct slice document);
 void parking_trigger_state(struct decision *decision, int wire_store, struct slice key);

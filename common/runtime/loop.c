@@ -71,7 +71,7 @@ static bool make_engine(struct loop *loop, struct error *error) {
     const struct batch_options batch = {loop->producer, loop->consumer, loop->inputs.names, loop->inputs.count, o->topics->partition_count};
     if (!batch_new(&loop->batch, &batch, error)) return false;
     const struct engine_options engine = {
-        .processor = o->processor, .version = o->version, .new_id = new_id, .schemas = schemas_for_engine(o->schemas), .tables = o->tables, .sink = batch_sink(loop->batch),
+        .processor = o->processor, .version = o->version, .new_id = new_id, .changelog = o->topics->changelog, .schemas = schemas_for_engine(o->schemas), .tables = o->tables, .sink = batch_sink(loop->batch),
         .partition_count = o->topics->partition_count, .batch_memory = (size_t)o->batch_memory, .erps = o->topics->erps, .wait_limit_ms = o->wait_limit_ms,
         .keep_event_ids_days = o->keep_event_ids_days, .keep_documents_days = o->keep_documents_days,
         .flood_window = o->flood_window, .flood_percent = o->flood_percent};

@@ -127,7 +127,7 @@ static void say_unready(struct process *process, const char *what, const struct 
 static enum step await_topics(struct process *process, struct fatal_cause *fatal) {
     struct error error;
     while (!signals_stopping()) {
-        switch (topics_look(tail_client(process->tail), process->processor, ASK_MS, process->topics, &error)) {
+        switch (topics_look(process->tail, process->processor, ASK_MS, process->topics, &error)) {
         case TOPICS_FINE: return STEP_DONE;
         case TOPICS_WRONG: return fatal_because(fatal, EXIT_CONFIGURATION, "%.500s", error.text);
         case TOPICS_UNREACHABLE: say_unready(process, "kafka", &error);

@@ -4,6 +4,7 @@
  * Release is level-triggered: when a task opens and after a table has changed, every distinct missing key is looked up; nothing depends on having seen the
  * change go by. A put under a key of the state triggers what waits for it at once. Triggers are worked off, oldest event first, before the next record
  * is taken; those that a kill leaves behind are found again by the look-up at opening. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/platform/hash.h"
@@ -39,6 +40,14 @@ static struct slice missing_index_key(char bytes[INDEX_KEY_SIZE], const struct p
     at += sizeof missing->date;
     if (length) memcpy(bytes + at, missing->key.data, length);
     return (struct slice){bytes, at + length};
+}
+
+/* Where an event came from; only those that were brought to this task from another are found by it: people know them by their number there. */
+static struct slice origin_index_key(char bytes[INDEX_KEY_SIZE], int32_t input, int32_t partition, int64_t offset) {
+    memcpy(bytes, &input, sizeof input);
+    memcpy(bytes + sizeof input, &partition, sizeof partition);
+    memcpy(bytes + sizeof input + sizeof partition, &offset, sizeof offset);
+    return (struct slice){bytes, sizeof input + sizeof partition + sizeof offset};
 }
 
 /* ---- deadlines: a heap ---- */
@@ -113,6 +122,7 @@ static bool index_insert(struct task *task, uint64_t sequence, const struct park
     struct parking *parking = &task->parking;
     char key[INDEX_KEY_SIZE];
     if (!index_add(&parking->by_document, document_index_key(key, parked->document_store, parked->document), sequence)) return false;
+    if (parked->partition >= 0 && !index_add(&parking->by_origin, origin_index_key(key, parked->input, parked->partition, parked->offset), sequence)) return false;
     ++*count_of(parking, parked->status);
     sums_change(task, parked, 1);
     char number[8];
@@ -130,6 +140,7 @@ static void index_erase(struct task *task, uint64_t sequence, const struct parke
     struct parking *parking = &task->parking;
     char key[INDEX_KEY_SIZE];
     index_remove(&parking->by_document, document_index_key(key, parked->document_store, parked->document), sequence);
+    if (parked->partition >= 0) index_remove(&parking->by_origin, origin_index_key(key, parked->input, parked->partition, parked->offset), sequence);
     --*count_of(parking, parked->status);
     sums_change(task, parked, -1);
     char number[8];
@@ -146,6 +157,7 @@ static void index_erase(struct task *task, uint64_t sequence, const struct parke
 void parking_free(struct task *task) {
     index_free(&task->parking.by_document);
     index_free(&task->parking.by_missing);
+    index_free(&task->parking.by_origin);
     index_free(&task->parking.by_number);
     index_free(&task->parking.held);
     free(task->parking.by_age.items);
@@ -263,7 +275,7 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
         sequence = task->next_sequence++;
         *parked = (struct parked_event){.input = message->input, .offset = message->offset, .timestamp_ms = decision->time_ms, .key = message->key,
             .value = message->value, .document_store = STORE_FIRST + document->store, .document = document->key,
-            .establishes = decision->envelope.establishes, .deadline_ms = INT64_MAX, .limit_ms = -1};
+            .establishes = decision->envelope.establishes, .deadline_ms = INT64_MAX, .limit_ms = -1, .partition = -1};
     }
     /* The limit runs from the first time that the event itself waits; waiting again prolongs nothing. */
     if (status == PARKED_STATUS_WAITING && parked->deadline_ms == INT64_MAX) {
@@ -307,7 +319,7 @@ void parking_defer(struct decision *decision, const struct deferral *deferral) {
     int64_t now = time_now(decision);
     *parked = (struct parked_event){.status = PARKED_STATUS_DEFERRED, .input = deferral->output, .timestamp_ms = deferral->at_ms, .key = deferral->key, .value = deferral->bytes,
         .document_store = STORE_ENGINE, .document = deferral->name, .deadline_ms = deferral->at_ms, .limit_ms = deferral->at_ms > now ? deferral->at_ms - now : 0,
-        .waits_from_ms = task->broker_time_ms};
+        .waits_from_ms = task->broker_time_ms, .partition = -1};
     put(decision, task->next_sequence++, parked);
 }
 
@@ -320,6 +332,19 @@ void parking_remove(struct decision *decision, uint64_t sequence, const struct p
 uint64_t parking_first_of(const struct task *task, int wire_store, struct slice document, uint64_t from) {
     char key[INDEX_KEY_SIZE];
     return index_next(&task->parking.by_document, document_index_key(key, wire_store, document), from);
+}
+
+uint64_t parking_of_origin(const struct task *task, struct slice origin) {
+    for (int i = 0; task->parking.by_origin.key_count && i < INPUTS_MAXIMUM && task->engine->processor->inputs[i].topic; i++) {
+        const struct slice topic = slice_of(task->engine->processor->inputs[i].topic);
+        char text[64], key[INDEX_KEY_SIZE];
+        int partition;
+        long long offset;
+        if (origin.length <= topic.length || origin.length - topic.length >= sizeof text || memcmp(origin.data, topic.data, topic.length) != 0) continue;
+        snprintf(text, sizeof text, "%.*s", (int)(origin.length - topic.length), origin.data + topic.length);
+        if (sscanf(text, "/%d/%lld", &partition, &offset) == 2) return index_next(&task->parking.by_origin, origin_index_key(key, i, partition, offset), 0);
+    }
+    return INDEX_NONE;
 }
 
 /* ---- triggers ---- */

@@ -77,6 +77,22 @@ struct processor_input {
     void (*dead)(struct decision *decision, const void *record);
 };
 
+/* Whose a record of the state is: the key of the events that make it, from which its partition follows. */
+struct record_owner {
+    enum { OWNER_BY_KEY, OWNER_KEY, OWNER_PARTNER, OWNER_OF_OTHER, OWNER_NOT_TOLD } told;    /* by key: see processor.owner */
+    struct slice key;       /* that key, as it is */
+    struct slice partner;   /* the entity is the first part of the record's own key, this the partner */
+    int store;              /* the owner of what stands in that store under `at` */
+    struct slice at;
+};
+
+/* A partner that becomes another one of the same entity. */
+struct partner_change {
+    struct slice partner_from, partner_to;  /* ids */
+    struct slice key_from, key_to;          /* entity and partner, as keys begin */
+    struct arena *arena;                    /* what a record is changed to must live there */
+};
+
 /* Values in the state say with which schema they were written, so a schema may change as Avro allows: fields with defaults come and go, names change by alias.
  * Stores and inputs are known by their position: new ones go behind the others, none is taken out. */
 struct processor_store {
@@ -113,6 +129,15 @@ struct processor {
     struct processor_output outputs[OUTPUTS_MAXIMUM];
     struct processor_counter counters[COUNTERS_MAXIMUM];
     struct processor_need need;
+    /* For `kontor rekey`, where it is otherwise than in a record that is told as nothing: there the first two parts of the record's key are the key of its events.
+     * record NULL: nothing but seen events is kept under the key. NULL: it is so in all stores. */
+    void (*owner)(int store, struct slice key, const void *record, struct record_owner *owner);
+    /* For `kontor rekey --becomes`: what changes in a record, or an event of an input, of the partner besides its key. NULL: the processor's partners do not become others.
+     * False: memory is out. */
+    bool (*change_record)(int store, void *record, const struct partner_change *change);
+    void (*change_event)(int input, void *event, const struct partner_change *change);
+    /* Two records that are under one key then: `into` becomes both. False: they cannot be one. NULL: none can. */
+    bool (*join)(int store, void *into, const void *other, const struct partner_change *change);
 };
 
 /* ---- what a decision may ask ---- */

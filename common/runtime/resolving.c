@@ -123,8 +123,9 @@ void resolving_take(struct decision *decision) {
         audit(decision, NULL, NULL, refused_because(REASON_DECODE_FAILED, "a record of the topic of resolutions that cannot be read"));
         return;
     }
-    const uint64_t sequence = (uint64_t)resolution->item;
-    const struct parked_event *parked = resolution->item > 0 ? parking_find(decision, sequence) : NULL;
+    uint64_t sequence = parking_of_origin(decision->task, resolution->origin);
+    if (sequence == INDEX_NONE) sequence = resolution->item > 0 ? (uint64_t)resolution->item : 0;
+    const struct parked_event *parked = sequence ? parking_find(decision, sequence) : NULL;
     struct decision *item = parked && parked->status != PARKED_STATUS_DEFERRED ? item_begin(decision, parked) : NULL;
     if (!item || !slice_equal(decision_origin(item), resolution->origin)) {
         audit(decision, NULL, resolution, refused_because(REASON_ALREADY_DECIDED, "it is not held any more"));

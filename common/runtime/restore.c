@@ -5,6 +5,7 @@
 
 #include "common/platform/clock.h"
 #include "common/platform/log.h"
+#include "common/runtime/generations.h"
 
 enum { READ_MAXIMUM = 4000, ENDS_AT_ONCE = 8 };
 #ifdef KONTOR_FAULT_POINTS
@@ -88,6 +89,8 @@ static enum step check_header(const struct restore *restore, struct state *state
     struct state_value value;
     char text[160], partitioner[32], version[32], id[17];
     int format, partitions;
+    if (state_get(state, generation_closed_key, &value, &fatal->error) == STATE_FOUND)
+        return fatal_because(fatal, EXIT_RUN, "%s is closed, `kontor rekey` has made another (" SLICE_FORMAT "): start again", restore->options.changelog, SLICE_ARGUMENT(value.body));
     enum state_result result = state_get(state, (struct slice){header_key, sizeof header_key}, &value, &fatal->error);
     if (result == STATE_ABSENT && state_entries(state) == 0) return STEP_DONE;
     if (result == STATE_ABSENT) return beginning_is_gone(restore, partition, fatal);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/runtime/engine.h"
+#include "common/runtime/generations.h"
 
 #define HOW "; see `kontor topics apply`"
 
@@ -59,7 +60,8 @@ static void check_inputs(struct look *look) {
         else if (count && count != topics->partition_count) wrong(look, "all inputs need the same number of partitions", inputs.names[i], count, topics->partition_count);
     }
     int changelog = partitions_of(look, topics->changelog);
-    if (changelog && changelog != topics->partition_count) wrong(look, "the changelog needs as many partitions as the inputs", topics->changelog, changelog, topics->partition_count);
+    if (changelog && changelog != topics->partition_count) look->wrong = !error_set(look->error, "%s has %d partitions, the inputs have %d: keys lie elsewhere than their state; `kontor rekey` moves it, and one that was stopped half way goes on",
+                                 topics->changelog, changelog, topics->partition_count);
     for (int i = 0; look->processor->tables[i] != END_OF_TABLES; i++) {
         char name[TOPIC_NAME_MAXIMUM];
         snprintf(name, sizeof name, "master.%s", master_tables[look->processor->tables[i]].name);
@@ -92,7 +94,7 @@ static void visit_output(void *context, const char *topic, const struct codec_ty
     struct look *look = context;
     (void)type;
     if (per_erp) add_per_erp(look, topic);
-    else if (strcmp(topic, look->topics->changelog) != 0 && partitions_of(look, topic)) add_output(look, topic);
+    else if (!generation_number(topic, look->processor->name) && partitions_of(look, topic)) add_output(look, topic);
 }
 
 /* ---- configurations ---- */
@@ -166,19 +168,37 @@ static enum topics_answer ask_configs(struct look *look, rd_kafka_t *client, int
     return answer;
 }
 
-enum topics_answer topics_look(rd_kafka_t *client, const struct processor *processor, int timeout_ms, struct topics *topics, struct error *error) {
+/* Which changelog is the live one. Where another generation was made, the topic that says so must be there. */
+static enum topics_answer find_generation(struct look *look, struct tail *tail, int timeout_ms) {
+    struct generation generation;
+    generation_first(&generation, look->processor->name);
+    if (find(look, GENERATIONS_TOPIC)) switch (generations_read(tail, look->processor->name, timeout_ms, &generation, look->error)) {
+    case GENERATION_FOUND: break;
+    case GENERATION_UNREACHABLE: return TOPICS_UNREACHABLE;
+    case GENERATION_WRONG: look->wrong = true; break;
+    } else for (int i = 0; i < look->metadata->topic_cnt; i++)
+        if (generation_number(look->metadata->topics[i].topic, look->processor->name) > 1)
+            look->wrong = !error_set(look->error, "topic %s does not exist, but %s does: which changelog holds is not known; nothing is safe to read until it is restored",
+                                     GENERATIONS_TOPIC, look->metadata->topics[i].topic);
+    snprintf(look->topics->changelog, sizeof look->topics->changelog, "%s", generation.changelog);
+    return TOPICS_FINE;
+}
+
+enum topics_answer topics_look(struct tail *tail, const struct processor *processor, int timeout_ms, struct topics *topics, struct error *error) {
     struct look look = {processor, NULL, topics, error, false};
+    rd_kafka_t *client = tail_client(tail);
     memset(topics, 0, sizeof *topics);
-    snprintf(topics->changelog, sizeof topics->changelog, "kontor.%s.changelog", processor->name);
     rd_kafka_poll(client, 0);
     rd_kafka_resp_err_t err = rd_kafka_metadata(client, 1, NULL, &look.metadata, timeout_ms);
     if (err) {
         error_set(error, "no broker answers: %s", rd_kafka_err2str(err));
         return TOPICS_UNREACHABLE;
     }
-    check_inputs(&look);
-    engine_outputs(processor, visit_output, &look);
+    const enum topics_answer answer = find_generation(&look, tail, timeout_ms);
+    if (answer == TOPICS_FINE) check_inputs(&look);
+    if (answer == TOPICS_FINE) engine_outputs(processor, visit_output, &look);
     rd_kafka_metadata_destroy(look.metadata);
+    if (answer != TOPICS_FINE) return answer;
     if (look.wrong) return TOPICS_WRONG;
     char *cluster = rd_kafka_clusterid(client, timeout_ms);
     snprintf(topics->cluster, sizeof topics->cluster, "%s", cluster ? cluster : "");

@@ -2,11 +2,11 @@
  * what to do, before the first record. */
 #ifndef KONTOR_RUNTIME_TOPICS_H
 #define KONTOR_RUNTIME_TOPICS_H
-#include <librdkafka/rdkafka.h>
 #include <stdint.h>
 
 #include "common/platform/error.h"
 #include "common/runtime/processor.h"
+#include "common/runtime/tail.h"
 
 enum topics_answer {
     TOPICS_FINE,
@@ -22,7 +22,7 @@ struct topics {
     int64_t tables_maximum_age_ms;      /* the same of the master topics; 0: the processor has none */
     char cluster[64];                   /* Kafka's id of the cluster */
     char erps[1024];                    /* the ERPs that have a topic of each output per ERP, separated by commas */
-    char changelog[TOPIC_NAME_MAXIMUM];
+    char changelog[TOPIC_NAME_MAXIMUM]; /* of the live generation (generations.h) */
     char timers[TOPIC_NAME_MAXIMUM];    /* ticks of the broker's time (engine.h) */
     char outputs[TOPIC_NAMES_MAXIMUM][TOPIC_NAME_MAXIMUM];  /* with the topics per ERP, without the changelog */
     size_t output_count;
@@ -34,5 +34,5 @@ enum { INPUT_TOPICS_MAXIMUM = INPUTS_MAXIMUM + 2 };
 struct topics_inputs { const char *names[INPUT_TOPICS_MAXIMUM]; size_t count; char resolutions[TOPIC_NAME_MAXIMUM], timers[TOPIC_NAME_MAXIMUM]; };
 void topics_inputs(const struct processor *processor, struct topics_inputs *inputs);
 
-enum topics_answer topics_look(rd_kafka_t *client, const struct processor *processor, int timeout_ms, struct topics *topics, struct error *error);
+enum topics_answer topics_look(struct tail *tail, const struct processor *processor, int timeout_ms, struct topics *topics, struct error *error);
 #endif

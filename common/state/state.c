@@ -99,7 +99,8 @@ static bool is_ours(const struct state *state, const struct about *stored, struc
     if (stored->partition != ours->partition)
         return error_set(error, "%s holds the state of partition %" PRIu32 ", not of %" PRIu32 ": put the folders back as they were, or delete this one", path,
                          stored->partition, ours->partition);
-    if (stored->partition_count != ours->partition_count)
+    /* Of another changelog the state is thrown away, whatever its keys were. */
+    if (stored->partition_count != ours->partition_count && strcmp(stored->changelog_id, ours->changelog_id) == 0)
         return error_set(error, "%s was made with %" PRIu32 " partitions, the topic has %" PRIu32 ": keys lie elsewhere now; `kontor rekey` moves them", path,
                          stored->partition_count, ours->partition_count);
     return true;

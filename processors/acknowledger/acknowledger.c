@@ -128,6 +128,11 @@ static bool document_is_open(const void *record) {
            (is_invoice && (standing == STANDING_POSTED || standing == STANDING_BLOCKED || standing == STANDING_PAID || standing == STANDING_RETURNED));
 }
 
+static void document_owner(int store, struct slice key, const void *record, struct record_owner *owner) {
+    (void)store, (void)record;
+    *owner = (struct record_owner){.told = OWNER_KEY, .key = key};   /* its events have the document's whole key */
+}
+
 const struct processor acknowledger_processor = {
     .name = "acknowledger",
     .inputs = {{"document.steps", &document_step_type, .envelope = step_envelope, .decide = decide_step, .internal = true},
@@ -141,4 +146,5 @@ const struct processor acknowledger_processor = {
                  [COUNTER_DURATIONS] = {"kontor_document_durations_total", "Documents that came to a step: confirmed (of all), invoice posted, invoice paid."},
                  [COUNTER_DURATION_SECONDS] = {"kontor_document_duration_seconds_total", "... how long they took: confirmed from the command sent, the others from the receipt; summed."}},
     .need = {MASTER_FLOW_POLICIES, policies_are_there},
+    .owner = document_owner,
 };

@@ -365,6 +365,44 @@ static bool retention_is_open(const void *record) {
     return kept->released_e4 < kept->retained_e4;
 }
 
+static void owner_of(int store, struct slice key, const void *record, struct record_owner *owner) {
+    (void)key;
+    order_event_owner(&followed_orders, store, record, owner);
+}
+
+static bool change_record(int store, void *record, const struct partner_change *change) {
+    struct invoice_state *state = store == STORE_INVOICES ? record : NULL;
+    order_event_change(&followed_orders, store, record, change);
+    if (store == STORE_PAYABLES) ((struct payable *)record)->supplier = change->partner_to;
+    if (!state || state->number_key.length <= change->key_from.length) return true;
+    const size_t rest = state->number_key.length - change->key_from.length;
+    char *key = arena_alloc(change->arena, change->key_to.length + rest);
+    if (!key) return false;
+    memcpy(key, change->key_to.data, change->key_to.length);
+    memcpy(key + change->key_to.length, state->number_key.data + change->key_from.length, rest);
+    state->number_key = (struct slice){key, change->key_to.length + rest};
+    return true;
+}
+
+static void change_event(int input, void *event, const struct partner_change *change) {
+    if (input == 0) ((struct procurement_event *)event)->supplier = change->partner_to;
+    else ((struct invoice_event *)event)->supplier = change->partner_to;
+}
+
+/* Documents of one amount, of both. */
+static bool join_records(int store, void *into, const void *other, const struct partner_change *change) {
+    struct invoice_amount *amount = into;
+    const struct invoice_amount *more = other;
+    if (store != STORE_AMOUNTS) return false;
+    struct amount_document *documents = arena_alloc(change->arena, (amount->documents.count + more->documents.count + 1) * sizeof *documents);
+    if (!documents) return false;
+    if (amount->documents.count) memcpy(documents, amount->documents.items, amount->documents.count * sizeof *documents);
+    if (more->documents.count) memcpy(documents + amount->documents.count, more->documents.items, more->documents.count * sizeof *documents);
+    amount->documents.items = documents;
+    amount->documents.count += more->documents.count;
+    return true;
+}
+
 extern const struct processor invoice_processor;
 const struct processor invoice_processor = {
     .name = "invoice",
@@ -379,4 +417,5 @@ const struct processor invoice_processor = {
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_PAYABLES] = {"payables", &payable_type, .event_time = true},
                 [OUTPUT_ENTRIES] = {SETTLEMENT_ENTRIES, &posting_command_type, .event_time = true},
                 [OUTPUT_MOVEMENTS] = {BUDGET_MOVEMENTS, &budget_movement_type, .event_time = true}},
+    .owner = owner_of, .change_record = change_record, .change_event = change_event, .join = join_records,
 };

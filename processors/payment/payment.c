@@ -193,6 +193,22 @@ static bool payment_is_open(const void *record) {
     return live || (state->status == PAYMENT_STATUS_SETTLED && state->prepayment && state->left_e4);
 }
 
+static bool change_record(int store, void *record, const struct partner_change *change) {
+    (void)store, (void)record, (void)change;    /* whose they are is in their keys alone */
+    return true;
+}
+
+static void change_event(int input, void *event, const struct partner_change *change) {
+    if (input == 0) ((struct payable *)event)->supplier = change->partner_to;
+    else ((struct payment_event *)event)->supplier = change->partner_to;
+}
+
+/* Bank details that were last paid to: those of the supplier that stays. */
+static bool join_records(int store, void *into, const void *other, const struct partner_change *change) {
+    (void)into, (void)other, (void)change;
+    return store == STORE_PAID_ACCOUNTS;
+}
+
 extern const struct processor payment_processor;
 const struct processor payment_processor = {
     .name = "payment",
@@ -202,4 +218,5 @@ const struct processor payment_processor = {
     .stores = {[STORE_ITEMS] = {"items", &open_item_type, item_is_open}, [STORE_PAYMENTS] = {"payments", &payment_state_type, payment_is_open},
                [STORE_PAID_ACCOUNTS] = {"paid-accounts", &paid_account_type, NULL}},
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, true, false}, [OUTPUT_ENTRIES] = {SETTLEMENT_ENTRIES, &posting_command_type, .event_time = true}},
+    .change_record = change_record, .change_event = change_event, .join = join_records,
 };

@@ -20,6 +20,21 @@ static void procurement_envelope(struct decision *decision, const void *record, 
 
 static void decide_procurement(struct decision *decision, const void *record) { order_event_decide(decision, record, &declaration); }
 
+static void owner_of(int store, struct slice key, const void *record, struct record_owner *owner) {
+    (void)key;
+    order_event_owner(&declaration, store, record, owner);
+}
+
+static bool change_record(int store, void *record, const struct partner_change *change) {
+    order_event_change(&declaration, store, record, change);
+    return true;
+}
+
+static void change_event(int input, void *event, const struct partner_change *change) {
+    (void)input;
+    ((struct procurement_event *)event)->supplier = change->partner_to;
+}
+
 extern const struct processor procurement_processor;
 const struct processor procurement_processor = {
     .name = "procurement",
@@ -28,4 +43,5 @@ const struct processor procurement_processor = {
     .stores = {[STORE_ORDERS] = {"orders", &order_line_type, order_line_is_undelivered}, [STORE_RECEIPTS] = {"receipts", &receipt_state_type, NULL}},
     .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_COMMITMENTS] = {"commitments", &commitment_type, .per_erp = false},
                 [OUTPUT_MOVEMENTS] = {BUDGET_MOVEMENTS, &budget_movement_type, .event_time = true}},
+    .owner = owner_of, .change_record = change_record, .change_event = change_event,
 };

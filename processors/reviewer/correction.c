@@ -71,7 +71,7 @@ struct proposed_correction correction_check(struct ruling *ruling) {
 
 void correction_send(struct ruling *ruling, struct review_item *item, const struct proposed_correction *correction) {
     struct decision *decision = ruling->decision;
-    const struct corrected_event kept = {correction->user, correction->on_behalf_of, ruling->asked->origin};
+    const struct corrected_event kept = {correction->user, correction->on_behalf_of, ruling->asked->origin, KEY(decision, ruling->asked->entity, ruling->asked->partner)};
     emit_correction(decision, OUTPUT_EVENTS + family_find(correction->topic), correction->value, ruling->asked->origin);
     state_put(decision, STORE_CORRECTIONS, KEY(decision, correction->topic, correction->event_id), &kept);
     item->corrected_to = correction->event_id;

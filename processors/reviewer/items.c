@@ -55,6 +55,7 @@ static struct review_item *item_make(struct decision *decision, const struct exc
     for (size_t i = 0; i < told->reasons.count; i++)
         item->reasons.items[i] = (struct review_reason){told->reasons.items[i].code, told->reasons.items[i].field, told->reasons.items[i].text};
     item->value = told->value;
+    item->owner = KEY(decision, told->entity, told->partner);
     return item;
 }
 

@@ -297,6 +297,13 @@ static bool item_is_open(const void *record) {
     return item->status == ITEM_STATUS_OPEN || item->status == ITEM_STATUS_SENT;
 }
 
+/* Their keys are places in topics. */
+static void owner_of(int store, struct slice key, const void *record, struct record_owner *owner) {
+    const struct slice kept = !record ? (struct slice){0} : store == STORE_ITEMS ? ((const struct review_item *)record)->owner : ((const struct corrected_event *)record)->owner;
+    (void)key;
+    *owner = (struct record_owner){.told = kept.length ? OWNER_KEY : OWNER_NOT_TOLD, .key = kept};
+}
+
 extern const struct processor reviewer_processor;
 const struct processor reviewer_processor = {
     .name = "reviewer",
@@ -310,4 +317,5 @@ const struct processor reviewer_processor = {
                 [OUTPUT_EVENTS] = {"procurement.events", &procurement_event_type, false, false}, {"invoice.events", &invoice_event_type, false, false},
                 {"payment.events", &payment_event_type, false, false}, {"expense.events", &expense_event_type, false, false},
                 {"journal.events", &journal_event_type, false, false}},
+    .owner = owner_of,
 };

@@ -247,7 +247,7 @@ static void decide_goods_received(struct order_event *order) {
     const struct procurement_event *event = order->event;
     struct slice key = receipt_key(decision, event->entity, event->document);
     if (state_find(decision, order->declaration->receipts, key)) report(decision, REASON_DUPLICATE_DOCUMENT, "document", "");
-    struct receipt_state receipt = {.parts.items = decision_alloc(decision, event->lines.count * sizeof(struct receipt_part) + 1)};
+    struct receipt_state receipt = {.parts.items = decision_alloc(decision, event->lines.count * sizeof(struct receipt_part) + 1), .supplier = event->supplier};
     struct order_copy **copies = decision_alloc(decision, event->lines.count * sizeof *copies + 1);
     for (size_t i = 0; i < event->lines.count; i++)
         if ((copies[i] = line_require(order, i))) receipt_currency_check(order, &copies[i]->line);
@@ -307,7 +307,7 @@ static void decide_goods_returned(struct order_event *order) {
     const struct procurement_event *event = order->event;
     struct slice key = receipt_key(decision, event->entity, event->document);
     if (state_find(decision, order->declaration->receipts, key)) report(decision, REASON_DUPLICATE_DOCUMENT, "document", "");
-    struct receipt_state receipt = {.parts.items = decision_alloc(decision, event->lines.count * sizeof(struct receipt_part) + 1)};
+    struct receipt_state receipt = {.parts.items = decision_alloc(decision, event->lines.count * sizeof(struct receipt_part) + 1), .supplier = event->supplier};
     struct order_copy **copies = decision_alloc(decision, event->lines.count * sizeof *copies + 1);
     for (size_t i = 0; i < event->lines.count; i++)
         if ((copies[i] = line_require(order, i))) receipt_currency_check(order, &copies[i]->line);
@@ -332,7 +332,7 @@ static void decide_service_entered(struct order_event *order) {
     if (state_find(decision, order->declaration->receipts, key)) report(decision, REASON_DUPLICATE_DOCUMENT, "document", "");
     for (size_t i = 0; i < event->lines.count; i++) (void)line_require(order, i);
     if (refused(decision)) return;
-    const struct receipt_state entry = {.service = true};
+    const struct receipt_state entry = {.service = true, .supplier = event->supplier};
     state_put(decision, order->declaration->receipts, key, &entry);
 }
 
@@ -429,4 +429,20 @@ void order_event_decide(struct decision *decision, const struct procurement_even
     if (refused(decision)) return;
     if (!declaration->follows) budgets_tell(&order);
     order_book_put(&order.book);
+}
+
+void order_event_owner(const struct order_declaration *declaration, int store, const void *record, struct record_owner *owner) {
+    const struct order_line *line = store == declaration->orders ? record : NULL;
+    const struct receipt_state *receipt = store == declaration->receipts ? record : NULL;
+    if (store != declaration->orders && store != declaration->receipts) return;
+    if (line) *owner = (struct record_owner){.told = OWNER_PARTNER, .partner = line->supplier};
+    else if (receipt && receipt->supplier.length) *owner = (struct record_owner){.told = OWNER_PARTNER, .partner = receipt->supplier};
+    else if (receipt && receipt->parts.count)   /* written before the supplier was kept */
+        *owner = (struct record_owner){.told = OWNER_OF_OTHER, .store = declaration->orders, .at = receipt->parts.items[0].order_key};
+    else owner->told = OWNER_NOT_TOLD;
+}
+
+void order_event_change(const struct order_declaration *declaration, int store, void *record, const struct partner_change *change) {
+    if (store == declaration->orders) ((struct order_line *)record)->supplier = change->partner_to;
+    else if (store == declaration->receipts) ((struct receipt_state *)record)->supplier = change->partner_to;
 }

@@ -14,5 +14,9 @@ struct order_declaration {
 };
 
 void order_event_envelope(struct decision *decision, const struct procurement_event *event, const struct order_declaration *declaration, struct envelope *envelope);
+/* Whose the order lines and receipts are: their keys do not say it. */
+void order_event_owner(const struct order_declaration *declaration, int store, const void *record, struct record_owner *owner);
+/* They are another supplier's. */
+void order_event_change(const struct order_declaration *declaration, int store, void *record, const struct partner_change *change);
 void order_event_decide(struct decision *decision, const struct procurement_event *event, const struct order_declaration *declaration);
 #endif
