@@ -323,6 +323,13 @@ def outcome(cluster, identifier, wanted):
 
 def merge_suppliers(cluster, processors):
     early, seen = merge_invoice(A, "IM2", "M4", "POM2"), merge_order(A, "POM1", "M1")
+    payment = cluster.processor("kontor-payment", properties={**MDM, "leave.on.stop": "true"})
+    with test("a processor that had taken nothing before the partitions changed finds all of it where it belongs"):
+        posted = [found["value"]["event_id"] for found in consume(cluster, "payables")]
+        start(cluster, [payment])
+        assert len(posted) > len(set(posted)) > 0, "nothing was unread"
+        assert payment.metric("kontor_state_entries") >= len({found["key"] + found["value"]["document"] for found in consume(cluster, "payables")})
+        processors = [*processors, payment]
     with test("an order of one supplier, received under it; an invoice of it that waits"):
         send(cluster, "procurement.events", line(seen, MINUTE), line(merge_receipt(A, "GRM1", "M2", "POM1"), MINUTE + 1))
         send(cluster, "invoice.events", line(early, MINUTE + 2))
