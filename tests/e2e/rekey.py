@@ -36,7 +36,8 @@ def company():
     return master(
         posting_rules=[record(rule_set="std", rules=rules())],
         suppliers=[record(supplier=f"S{number}") for number in range(SUPPLIERS)],
-        source_permissions=[permission("ERP1", "invoice.events"), permission("ERP1", "procurement.events"), permission("console", "review.decisions")],
+        source_permissions=[permission("ERP1", "invoice.events"), permission("ERP1", "procurement.events"), permission("console", "review.decisions"),
+                            permission("kontor-invoice", "payables")],
         tolerances=[record(entity="ACME", price_percent="2", price_amount="1", wait_days=2000)],
         review_policies=[record(entity="ACME", amount="5000", second_amount="50000", expiry_hours=48, deciders=[{"reason": "*", "role": "manager"}])],
         approvers=[record(entity="ACME", user=user, roles=["manager"]) for user in ("bob", "carol")],
