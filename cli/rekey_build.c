@@ -70,6 +70,8 @@ static bool changelog_read(struct rekey *rekey, struct rekey_processor *of, stru
     return ok || error_prefix(error, "%s", of->live.changelog);
 }
 
+static void built(void *context, uint64_t records) { progress_at(context, (int64_t)records, (int64_t)records); }
+
 bool rekey_build(struct rekey *rekey, struct error *error) {
     if (rekey->merges && !values_open(&rekey->values, &rekey->connection, error)) return false;
     for (size_t i = 0; i < rekey->processor_count; i++) {
@@ -83,8 +85,12 @@ bool rekey_build(struct rekey *rekey, struct error *error) {
                                                  .merge = rekey->merges ? &of->merge : NULL};
         rekey_say("reading %s and building its records for %" PRId32 " partitions", of->live.changelog, rekey->to);
         if (mkdir(folder, 0700) != 0) return error_set(error, "%s cannot be made: %m", folder);
-        if (!rekeying_open(&of->rekeying, &options, error) || !changelog_read(rekey, of, error) || !rekeying_build(of->rekeying, NULL, NULL, error))
-            return error_prefix(error, "%s", of->processor->name);
+        bool ok = rekeying_open(&of->rekeying, &options, error) && changelog_read(rekey, of, error);
+        struct progress progress;
+        progress_start(&progress, "building", (int64_t)of->changelog_records);
+        ok = ok && rekeying_build(of->rekeying, built, &progress, error);
+        progress_end(&progress);
+        if (!ok) return error_prefix(error, "%s", of->processor->name);
     }
     return true;
 }
