@@ -164,7 +164,7 @@ def start(cluster, processors):
 def run(name, partitions, change, afterwards=lambda cluster, processors: None):
     """change(cluster): called in the middle, when everything is stopped. afterwards(cluster, processors): at the end, when what it came to has been read."""
     before, between, after = load()
-    with Cluster(FOLDER / name) as cluster:
+    with Cluster(FOLDER / name, broker_properties={"broker.session.timeout.ms": 60000}) as cluster:   # nothing kills the broker here, and a busy machine is not to be taken for that
         write_master(FOLDER / name / "small" / "master", company())
         prepare(cluster, FOLDER / name / "small", partitions=partitions)
         processors = [cluster.processor(f"kontor-{name}", properties={**MDM, "leave.on.stop": "true", "timers.interval": "500ms"}) for name in PROCESSORS]
