@@ -118,7 +118,7 @@ static bool drop_old(struct rekey *rekey, struct error *error) {
     for (size_t i = 0; ok && i < rekey->processor_count; i++) {
         struct rekey_processor *of = &rekey->processors[i];
         size_t count = 0;
-        ok = rekey_drop(rekey, of, false, &count, error);
+        ok = rekey_drop(rekey, of, &count, error);
         table_text(table, of->processor->name);
         table_text(table, of->live.changelog);
         table_number(table, (int64_t)count);
@@ -132,13 +132,14 @@ static bool work(struct rekey *rekey, struct error *error) {
     bool done;
     if (!connection_open(&rekey->connection, rekey->invocation, error)) return false;
     if (option_given(rekey->invocation, "drop-old")) return rekey_look(rekey, &done, error) && drop_old(rekey, error);
-    if (!rekey_look(rekey, &done, error)) return false;
+    /* First of all: what a run that was killed had begun is committed or aborted then, and one that still runs can commit nothing any more. */
+    const bool applies = option_given(rekey->invocation, "apply");
+    if ((applies && !rekey_producer(rekey, error)) || !rekey_look(rekey, &done, error)) return false;
     if (done) {
         rekey_say("nothing to do: all of it has %" PRId32 " partitions", rekey->to);
         return true;
     }
-    const bool applies = option_given(rekey->invocation, "apply");
-    if (!rekey_all_stopped(rekey, error) || (applies && !rekey_producer(rekey, error)) || !rekey_positions(rekey, error) || !folder_make(rekey, error) || !rekey_unread(rekey, error) || !rekey_build(rekey, error)) return false;
+    if (!rekey_all_stopped(rekey, error) || !rekey_positions(rekey, error) || !folder_make(rekey, error) || !rekey_unread(rekey, error) || !rekey_build(rekey, error)) return false;
     if (rekey->merges && !rekey_merge_found(rekey)) {
         rekey_say("nothing to do: nothing of %s is there", rekey->merge.from.data);
         return true;

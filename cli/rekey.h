@@ -89,8 +89,8 @@ MUST_CHECK bool rekey_unread(struct rekey *rekey, struct error *error);
 MUST_CHECK bool rekey_build(struct rekey *rekey, struct error *error);      /* in the folder */
 MUST_CHECK bool rekey_write(struct rekey *rekey, struct error *error);      /* to new topics, and reads them back */
 MUST_CHECK bool rekey_create_topic(struct rekey *rekey, const char *name, int32_t partitions, const struct topic *like, struct error *error);
-/* Deletes the changelogs of a processor whose generation is not the live one; only those never live: above it. *count: how many. */
-MUST_CHECK bool rekey_drop(struct rekey *rekey, struct rekey_processor *of, bool only_never_live, size_t *count, struct error *error);
+/* Deletes the changelogs of a processor's generations before the live one. *count: how many. */
+MUST_CHECK bool rekey_drop(struct rekey *rekey, struct rekey_processor *of, size_t *count, struct error *error);
 
 /* ---- rekey_merge.c ---- */
 MUST_CHECK bool rekey_merge_read(struct rekey *rekey, struct error *error);

@@ -1,5 +1,6 @@
 /* The new changelogs: the old ones are read whole, the new states are built in a folder, written to topics that nobody reads yet, and read back: every record of the topic is
- * held to what was built, and none is missing. A run that is stopped before the switch leaves such a topic behind; the next one deletes it and makes another. */
+ * held to what was built, and none is missing. A run that is stopped before the switch leaves such a topic behind; the next one makes another,
+ * and --drop-old deletes both when a later one holds. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -69,6 +70,8 @@ static bool changelog_read(struct rekey *rekey, struct rekey_processor *of, stru
     return ok || error_prefix(error, "%s", of->live.changelog);
 }
 
+static void built(void *context, uint64_t records) { progress_at(context, (int64_t)records, (int64_t)records); }
+
 bool rekey_build(struct rekey *rekey, struct error *error) {
     if (rekey->merges && !values_open(&rekey->values, &rekey->connection, error)) return false;
     for (size_t i = 0; i < rekey->processor_count; i++) {
@@ -82,8 +85,12 @@ bool rekey_build(struct rekey *rekey, struct error *error) {
                                                  .merge = rekey->merges ? &of->merge : NULL};
         rekey_say("reading %s and building its records for %" PRId32 " partitions", of->live.changelog, rekey->to);
         if (mkdir(folder, 0700) != 0) return error_set(error, "%s cannot be made: %m", folder);
-        if (!rekeying_open(&of->rekeying, &options, error) || !changelog_read(rekey, of, error) || !rekeying_build(of->rekeying, NULL, NULL, error))
-            return error_prefix(error, "%s", of->processor->name);
+        bool ok = rekeying_open(&of->rekeying, &options, error) && changelog_read(rekey, of, error);
+        struct progress progress;
+        progress_start(&progress, "building", (int64_t)of->changelog_records);
+        ok = ok && rekeying_build(of->rekeying, built, &progress, error);
+        progress_end(&progress);
+        if (!ok) return error_prefix(error, "%s", of->processor->name);
     }
     return true;
 }
@@ -143,14 +150,15 @@ static bool topic_delete(struct rekey *rekey, const char *name, struct error *er
     return ok;
 }
 
-bool rekey_drop(struct rekey *rekey, struct rekey_processor *of, bool only_never_live, size_t *count, struct error *error) {
+/* A generation that was behind the live one once never holds again; one above it may be another run's, which is about to make it the live one. */
+bool rekey_drop(struct rekey *rekey, struct rekey_processor *of, size_t *count, struct error *error) {
     const struct rd_kafka_metadata *metadata;
     if (!connection_metadata(&rekey->connection, rekey->admin, &metadata, error)) return false;
     bool ok = true;
     for (int i = 0; ok && i < metadata->topic_cnt; i++) {
         const char *name = metadata->topics[i].topic;
         const int number = generation_number(name, of->processor->name);
-        if (!number || number == of->live.number || (only_never_live && number < of->live.number)) continue;
+        if (!number || number >= of->live.number) continue;
         rekey_say("deleting %s", name);
         ok = topic_delete(rekey, name, error);
         *count += ok;
@@ -235,11 +243,9 @@ bool rekey_write(struct rekey *rekey, struct error *error) {
     for (size_t i = 0; i < rekey->processor_count; i++) {
         struct rekey_processor *of = &rekey->processors[i];
         char first[GENERATION_NAME_MAXIMUM];
-        size_t dropped = 0;
         generation_changelog(first, of->processor->name, 1);
         const struct topic *like = topic_list_find(&rekey->list, first);
         if (!like) return error_set(error, "%s is not in the list of topics", first);
-        if (!rekey_drop(rekey, of, true, &dropped, error)) return false;
         rekey_say("writing %s", of->next.changelog);
         if (!rekey_create_topic(rekey, of->next.changelog, rekey->to, like, error) || !changelog_write(rekey, of, error)) return false;
         rekey_say("reading %s back", of->next.changelog);

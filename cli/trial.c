@@ -147,10 +147,17 @@ static bool try_one(struct trial *trial, struct sandbox_task *task, struct trial
     return ok;
 }
 
+/* Where its state is: by its key, since what waits may have come to another partition than its origin's (kontor rekey); of a dead letter, which has none, by that. */
+static int32_t partition_of(const struct trial *trial, const struct trial_case *at) {
+    char text[STATE_KEY_MAXIMUM];
+    const struct slice parts[] = {at->record->entity, at->record->partner}, key = parts[0].length && parts[1].length ? tables_key(text, sizeof text, parts, 2) : (struct slice){0};
+    return key.length ? hash_partition(key, trial->sandbox.partition_count) : origin_partition(at->record->origin, NULL);
+}
+
 /* All cases of one partition. What has been due by today's master data comes first. */
 static bool try_partition(struct trial *trial, struct trial_case *cases, size_t count, struct error *error) {
     struct sandbox_task task = {.task = NULL};
-    const int32_t partition = origin_partition(cases[0].record->origin, NULL);
+    const int32_t partition = partition_of(trial, &cases[0]);
     trial->at = NULL;
     bool ok = sandbox_task_open(&trial->sandbox, partition, true, &task, error) && sandbox_take(&trial->sandbox, &task, NULL, error) && sandbox_commit(&trial->sandbox, error);
     for (size_t i = 0; ok && i < count; i++) {
@@ -169,8 +176,8 @@ static bool schema_find(struct trial *trial, struct error *error) {
     return error_prefix(error, "%s (kontor schemas register)", subject);
 }
 
-static bool same_partition(const struct trial_case *a, const struct trial_case *b) {
-    return slice_equal(a->record->processor, b->record->processor) && origin_partition(a->record->origin, NULL) == origin_partition(b->record->origin, NULL);
+static bool same_partition(const struct trial *trial, const struct trial_case *a, const struct trial_case *b) {
+    return slice_equal(a->record->processor, b->record->processor) && partition_of(trial, a) == partition_of(trial, b);
 }
 
 static bool try_processor(struct trial *trial, struct trial_case *cases, size_t count, struct progress *progress, struct error *error) {
@@ -179,7 +186,7 @@ static bool try_processor(struct trial *trial, struct trial_case *cases, size_t 
     bool ok = sandbox_open(&trial->sandbox, trial->connection, processor, take_output, trial, error) && sandbox_tables_today(&trial->sandbox, error) &&
               sandbox_start(&trial->sandbox, error) && schema_find(trial, error);
     for (size_t from = 0, to; ok && from < count; from = to) {
-        for (to = from + 1; to < count && same_partition(&cases[from], &cases[to]); to++) {}
+        for (to = from + 1; to < count && same_partition(trial, &cases[from], &cases[to]); to++) {}
         ok = try_partition(trial, cases + from, to - from, error);
         progress_at(progress, (int64_t)to, (int64_t)to);
     }

@@ -159,7 +159,7 @@ static bool place_waiting(struct rekeying *r, struct slice key, struct state_val
     case PARKED_STATUS_DEFERRED: r->counts.deferred++; break;
     }
     r->counts.waits_moved += to != r->source;
-    /* It may have come to its task from another one before. */
+    /* Also of what stays in its partition: its number is new, and it is found by where it came from. It may have come from another one before. */
     if (parked.status != PARKED_STATUS_DEFERRED && parked.partition < 0) parked.partition = r->source;
     if (!keep_limit(r, target, &parked)) { buffer_free(&event); return false; }
     char name[9] = {STORE_PARKED};

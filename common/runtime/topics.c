@@ -60,7 +60,7 @@ static void check_inputs(struct look *look) {
         else if (count && count != topics->partition_count) wrong(look, "all inputs need the same number of partitions", inputs.names[i], count, topics->partition_count);
     }
     int changelog = partitions_of(look, topics->changelog);
-    if (changelog && changelog != topics->partition_count) look->wrong = !error_set(look->error, "%s has %d partitions, the inputs have %d: keys lie elsewhere than their state; `kontor rekey` moves it, and one that was stopped half way goes on",
+    if (changelog && changelog != topics->partition_count) look->wrong = !error_set(look->error, "%s has %d partitions, the inputs have %d: keys lie elsewhere than their state; `kontor rekey` moves it, and one that was stopped half way goes on; where there is no state, see `kontor topics apply`",
                                  topics->changelog, changelog, topics->partition_count);
     for (int i = 0; look->processor->tables[i] != END_OF_TABLES; i++) {
         char name[TOPIC_NAME_MAXIMUM];
