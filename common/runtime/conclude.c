@@ -62,7 +62,7 @@ static void step_send(struct decision *decision, bool waits, const char *step) {
         .source = envelope->source, .origin = decision_origin(decision), .correlation_id = envelope->correlation_id, .occurred_at_ms = decision->time_ms,
         .decided_at_ms = decided_ms, .user = envelope->user, .has_document_date = envelope->document_date != 0, .document_date = envelope->document_date, .currency = envelope->currency,
         .has_amount = has_amount(envelope), .amount_e4 = envelope->amount_e4, .method = envelope->method, .reference = envelope->reference,
-        .has_value_date = envelope->has_value_date, .value_date = envelope->value_date};
+        .has_value_date = envelope->has_value_date, .value_date = envelope->value_date, .payment_blocked = decision->payment_blocked};
     record.reasons.items = why;
     record.reasons.count = decision->reason_count;
     record.missing.items = missing;

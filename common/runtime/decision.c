@@ -437,6 +437,8 @@ void posted(struct decision *decision, struct slice idempotency_key) {
     decision->journals[decision->journal_count++] = idempotency_key;
 }
 
+void payment_blocked(struct decision *decision) { decision->payment_blocked = true; }
+
 void tallied_more(struct decision *decision, int counter, struct slice entity, const char *step, int64_t count) {
     struct tally *tally = decision_alloc(decision, sizeof *tally);
     *tally = (struct tally){decision->first_tally, counter, entity, step, (uint64_t)count};

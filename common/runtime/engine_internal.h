@@ -190,6 +190,7 @@ struct decision {
     bool late;                          /* it has waited as long as it may */
     bool synthetic;                     /* nothing comes of it but its acknowledgment */
     const struct audit_entry *audited;  /* NULL: none */
+    bool payment_blocked;               /* what it posts */
     bool voided;                        /* the event cancelled what waited to establish its document */
     enum engine_result failure;
     struct decision *part_of;   /* the decision that this one is made for; NULL: it stands by itself */

@@ -236,6 +236,8 @@ int output_find(const struct decision *decision, const char *topic);
 bool erp_known(const struct decision *decision, struct slice erp);
 /* A journal of this decision, named in the acknowledgment. */
 void posted(struct decision *decision, struct slice idempotency_key);
+/* What is posted by this decision is blocked for payment: told on document.steps. */
+void payment_blocked(struct decision *decision);
 /* One more of the processor's counter, when the batch is committed. step: a static text. */
 void tallied(struct decision *decision, int counter, struct slice entity, const char *step);
 /* ... so many more, at least 0. */

@@ -48,6 +48,7 @@ static void step_envelope(struct decision *decision, const void *record, struct 
 static void decide_step(struct decision *decision, const void *record) {
     const struct document_step *step = record;
     struct life life, before;
+    if (slice_equal(step->step, SLICE("summary"))) { summaries_take(decision, step); return; }
     life_begin(&life, decision, step->entity, step->flow, step->partner, step->document);
     before = life;
     if (!steps_take(&life, step)) return;
@@ -71,6 +72,7 @@ static void decide_ack(struct decision *decision, const void *record) {
     if (!steps_take_ack(&life, ack)) return;
     life_derive(&life);
     telling_ack(&before, &life, ack);
+    summaries_answer(decision, ack);
 }
 
 /* ---- what it cannot be without ---- */
@@ -138,9 +140,10 @@ const struct processor acknowledger_processor = {
     .inputs = {{"document.steps", &document_step_type, .envelope = step_envelope, .decide = decide_step, .internal = true},
                {"posting.acks", &posting_ack_type, .envelope = ack_envelope, .decide = decide_ack, .internal = true}},
     .tables = {MASTER_SOURCE_PERMISSIONS, MASTER_FLOW_POLICIES, END_OF_TABLES},
-    .stores = {[STORE_DOCUMENTS] = {"documents", &document_state_type, document_is_open}},
+    .stores = {[STORE_DOCUMENTS] = {"documents", &document_state_type, document_is_open}, [STORE_SUMMARIES] = {"summaries", &summary_entries_type, NULL}},
     .outputs = {[OUTPUT_DOCUMENTS] = {"documents", &document_state_type, .event_time = true}, [OUTPUT_STEPS] = {"document.steps", &document_step_type, .event_time = true},
-                [OUTPUT_ACKNOWLEDGMENTS] = {"acknowledgments", &acknowledgment_type, .event_time = false}},
+                [OUTPUT_ACKNOWLEDGMENTS] = {"acknowledgments", &acknowledgment_type, .event_time = false},
+                [OUTPUT_ACKS] = {"posting.acks", &posting_ack_type, .event_time = true}},
     .counters = {[COUNTER_BREACHES] = {"kontor_sla_breaches_total", "Documents whose next step did not come in time, by entity and step."},
                  [COUNTER_BREACHES_ENDED] = {"kontor_sla_breaches_ended_total", "... for which it has come since."},
                  [COUNTER_DURATIONS] = {"kontor_document_durations_total", "Documents that came to a step: confirmed (of all), invoice posted, invoice paid."},

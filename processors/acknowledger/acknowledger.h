@@ -1,5 +1,5 @@
 /* acknowledger: the parts of kontor-acknowledger (docs/document-life.md): the set of a document's steps (steps.c), what its kinds mean (kinds.c), where it stands by them
- * (standing.c, paying.c), when its next step is due (times.c), and who is told (telling.c). */
+ * (standing.c, paying.c), when its next step is due (times.c), who is told (telling.c), and journals that stand for many (summaries.c). */
 #ifndef KONTOR_ACKNOWLEDGER_H
 #define KONTOR_ACKNOWLEDGER_H
 #include <stdio.h>
@@ -11,9 +11,10 @@
 #include "schemas/document_step.h"
 #include "schemas/flow_policy.h"
 #include "schemas/posting_ack.h"
+#include "schemas/summary_entries.h"
 
-enum { STORE_DOCUMENTS };
-enum { OUTPUT_DOCUMENTS, OUTPUT_STEPS, OUTPUT_ACKNOWLEDGMENTS };
+enum { STORE_DOCUMENTS, STORE_SUMMARIES };
+enum { OUTPUT_DOCUMENTS, OUTPUT_STEPS, OUTPUT_ACKNOWLEDGMENTS, OUTPUT_ACKS };
 enum { COUNTER_BREACHES, COUNTER_BREACHES_ENDED, COUNTER_DURATIONS, COUNTER_DURATION_SECONDS };
 
 /* How much of a document's life is kept. */
@@ -81,6 +82,12 @@ struct paying paying_find(const struct life *life);
 
 /* ---- times.c ---- */
 void times_derive(struct life *life);
+
+/* ---- summaries.c ---- */
+/* The step summary, of kontor-settler: what a summary posts is kept, and its documents are told. */
+void summaries_take(struct decision *decision, const struct document_step *step);
+/* The ERP's answer, where it is one to a summary, goes on to posting.acks for each journal in it. */
+void summaries_answer(struct decision *decision, const struct posting_ack *ack);
 
 /* ---- telling.c ---- */
 /* What has come about between before and after is told to sources, passed on to other documents, counted and watched. step or ack: what has come. */

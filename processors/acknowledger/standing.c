@@ -30,6 +30,8 @@ static void accepted_sort(struct events *events, const struct document_event *ev
     if (event->no_effect && !takes_back) return;
     if (event->journals && !takes_back) newer(&events->posting, event, event->origin, event->occurred_at_ms, effect);
     if ((event->journals || effect == EFFECT_ESTABLISHES) && !takes_back) newer(&events->establishing, event, event->origin, event->occurred_at_ms, effect);
+    if (event->journals && (effect == EFFECT_ESTABLISHES || effect == EFFECT_CORRECTS))    /* with the block that holds then */
+        newer(&events->block, event, event->origin, event->occurred_at_ms, event->payment_blocked ? EFFECT_BLOCKS : EFFECT_UNBLOCKS);
     if ((effect == EFFECT_ESTABLISHES || effect == EFFECT_NONE || effect == EFFECT_CORRECTS) && event->has_amount)
         newer(&events->amount, event, event->origin, event->occurred_at_ms, effect);
     switch (effect) {
@@ -132,10 +134,13 @@ static bool stand_by_money(struct life *life, const struct events *events, const
     return true;
 }
 
+/* When the block came: with the posting, when that was decided. */
+static int64_t blocked_ms(const struct document_event *event) { return event->payment_blocked ? event->decided_at_ms : event->occurred_at_ms; }
+
 static void stand_by_events(struct life *life, const struct events *events, const struct answers *answers) {
     const struct document_event *decided = events->decided;
     const bool sent = life->state.journals.count > 0;
-    if (sent && events->block.origin.length && events->block.effect == EFFECT_BLOCKS) stand(life, STANDING_BLOCKED, events->block.at_ms);
+    if (sent && events->block.origin.length && events->block.effect == EFFECT_BLOCKS) stand(life, STANDING_BLOCKED, blocked_ms(events->block.event));
     else if (answers->refused) stand(life, STANDING_REFUSED_BY_ERP, answers->refused_ms);
     else if (answers->posted && !answers->sent) stand(life, STANDING_POSTED, answers->posted_ms);
     else if (sent) stand(life, STANDING_COMMAND_SENT, answers->sent_ms);
@@ -177,6 +182,7 @@ static void reached_derive(struct life *life, const struct answers *answers, con
     for (size_t i = 0; i < state->events.count; i++) {
         const struct document_event *event = &state->events.items[i];
         if (!event_is(event, "validated") || event->no_effect || event->original.length) continue;
+        if (event->payment_blocked) reached_at(life, standing_names[STANDING_BLOCKED], blocked_ms(event));
         switch (kind_effect(state->flow, event->kind)) {
         case EFFECT_BLOCKS: reached_at(life, standing_names[STANDING_BLOCKED], event->occurred_at_ms); break;
         case EFFECT_CORRECTS: reached_at(life, standing_names[STANDING_CORRECTED], event->occurred_at_ms); break;

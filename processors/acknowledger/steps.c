@@ -107,7 +107,8 @@ static struct document_event event_make(struct life *life, const struct document
     struct document_event event = {.origin = step->origin, .event_id = step->event_id, .source = step->source, .kind = step->kind, .step = step->step,
         .occurred_at_ms = step->occurred_at_ms, .decided_at_ms = step->decided_at_ms ? step->decided_at_ms : step->occurred_at_ms, .correlation_id = step->correlation_id,
         .has_document_date = step->has_document_date, .document_date = step->document_date, .currency = step->currency, .has_amount = step->has_amount,
-        .amount_e4 = step->amount_e4, .journals = (int32_t)step->journals.count, .original = original_of(step)};
+        .amount_e4 = step->amount_e4, .journals = (int32_t)step->journals.count, .payment_blocked = step->payment_blocked,
+        .original = original_of(step)};
     for (size_t i = 0; i < step->reasons.count; i++) event.no_effect |= slice_equal(step->reasons.items[i].code, SLICE("NO_EFFECT"));
     if (event_is(&event, "validated")) return event;
     event.reasons.items = decision_alloc(life->decision, (step->reasons.count + 1) * sizeof *event.reasons.items);
@@ -216,9 +217,21 @@ bool steps_take_ack(struct life *life, const struct posting_ack *ack) {
         if (refused == was_refused && ack->occurred_at_ms <= known->answered_at_ms) return false;
     }
     struct document_journal *journal = journal_own(life, ack->idempotency_key);
-    *journal = (struct document_journal){.key = journal->key, .origin = ack->origin, .has_sent_at = journal->has_sent_at, .sent_at_ms = journal->sent_at_ms,
+    *journal = (struct document_journal){.key = journal->key, .summary = journal->summary, .origin = ack->origin, .has_sent_at = journal->has_sent_at, .sent_at_ms = journal->sent_at_ms,
         .has_answered_at = true, .answered_at_ms = ack->occurred_at_ms, .state = refused ? SLICE("refused") : SLICE("posted"), .erp = ack->erp, .number = ack->number,
         .year = ack->year, .period = ack->period, .has_posting_date = ack->has_posting_date, .posting_date = ack->posting_date, .reason = ack->reason, .text = ack->text};
+    return true;
+}
+
+/* Its journal is in a summary: one, for good. */
+static bool summary_put(struct life *life, const struct document_step *step) {
+    if (!step->journals.count || !step->entries.count) return false;
+    bool there;
+    const size_t place = journal_place(life, step->entries.items[0].journal, &there);
+    if (there && slice_equal(life->state.journals.items[place].summary, step->journals.items[0])) return false;
+    struct document_journal *journal = journal_own(life, step->entries.items[0].journal);
+    journal->summary = step->journals.items[0];
+    journal->origin = step->entries.items[0].origin;
     return true;
 }
 
@@ -350,6 +363,7 @@ bool steps_take(struct life *life, const struct document_step *step) {
     if (slice_equal(step->step, SLICE("linked"))) return linked_put(life, step);
     if (slice_equal(step->step, SLICE("payment"))) return payment_put(life, step);
     if (slice_equal(step->step, SLICE("overdue"))) return breach_put(life, step);
+    if (slice_equal(step->step, SLICE("in summary"))) return summary_put(life, step);
     if (!outcome_rank(step->step) || !event_put(life, step)) return false;
     const int64_t decided_ms = step->decided_at_ms ? step->decided_at_ms : step->occurred_at_ms;
     const bool open = outcome_rank(step->step) < 3, accepted = slice_equal(step->step, SLICE("validated"));

@@ -92,12 +92,10 @@ static void amounts_check(struct movement *movement) {
 
 /* ---- the budget ---- */
 
-static void date_text(int32_t date, char text[DATE_TEXT_SIZE]) { date_print(date, text); }
-
 /* BUDGET_UNKNOWN. All that waits for a budget of the cost centre waits under one key, whatever its day: so it is decided in the order in which it came. */
 static bool budget_missing(struct movement *movement, struct slice key, const char *why, int32_t date) {
     char text[DATE_TEXT_SIZE];
-    date_text(date, text);
+    date_print(date, text);
     report(movement->decision, REASON_BUDGET_UNKNOWN, "cost_centre", "of " SLICE_FORMAT ": %s %s", SLICE_ARGUMENT(movement->record->cost_centre), why, text);
     wait_for_table(movement->decision, REASON_BUDGET_UNKNOWN, "cost_centre", MASTER_BUDGETS, key, 0);
     return false;
@@ -114,7 +112,7 @@ static bool budget_find(struct movement *movement, struct table_row *row) {
     movement->budget = row->record;
     if (date > movement->budget->last_day) return budget_missing(movement, key, "the newest ends on", movement->budget->last_day);
     if (is_bound(movement) && movement->budget->valid_from != date) return budget_missing(movement, key, "its line was counted in one that is gone, from", date);
-    date_text(movement->budget->valid_from, text);
+    date_print(movement->budget->valid_from, text);
     movement->after.budget = movement->budget->valid_from;
     movement->key = KEY(decision, record->entity, record->cost_centre, slice_of(text));
     return true;
@@ -199,7 +197,7 @@ static void use_check(struct movement *movement, const struct budget_terms *term
     (void)money_print(movement->budget->amount_e4, movement->facts.functional, amount);
     (void)money_print(more_e4, movement->facts.functional, more);
     (void)money_print(-movement->use.available_e4, movement->facts.functional, over);
-    date_text(movement->budget->valid_from, text);
+    date_print(movement->budget->valid_from, text);
     report_as(decision, terms->warns ? CLASS_NOTE : CLASS_HELD, REASON_BUDGET_EXCEEDED, "cost_centre",
               "budget of " SLICE_FORMAT " from %s: %s %s; this takes %s more, which is %s too much", SLICE_ARGUMENT(movement->record->cost_centre), text,
               movement->facts.functional.code, amount, more, over);

@@ -204,7 +204,8 @@ static void part_add(struct entry *entry) {
 /* What the summary needs of it. */
 static struct settlement_entry entry_kept(const struct entry *entry) {
     const struct posting_command *command = entry->command;
-    struct settlement_entry kept = {.idempotency_key = command->idempotency_key, .debits_e4 = entry->debits_e4, .functional_debits_e4 = entry->functional_debits_e4};
+    struct settlement_entry kept = {.idempotency_key = command->idempotency_key, .flow = command->flow, .entity = command->origin_entity, .partner = command->origin_partner,
+        .document = command->origin_document, .origin = command->origin, .debits_e4 = entry->debits_e4, .functional_debits_e4 = entry->functional_debits_e4};
     kept.lines.items = decision_alloc(entry->decision, (command->lines.count + 1) * sizeof *kept.lines.items);
     kept.lines.count = command->lines.count;
     for (size_t i = 0; i < command->lines.count; i++) {

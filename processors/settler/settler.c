@@ -60,5 +60,6 @@ const struct processor settler_processor = {
     .stores = {[STORE_WINDOWS] = {"windows", &settlement_window_type, window_is_open}, [STORE_PARTS] = {"parts", &settlement_part_type, part_is_open},
                [STORE_ENTRIES] = {"entries", &settlement_entry_type, always}, [STORE_PLACES] = {"places", &settlement_place_type, NULL},
                [STORE_BATCHES] = {"batches", &settlement_batch_state_type, always}},
-    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_EVENTS] = {"settlement.events", &settlement_event_type, .event_time = true}},
+    .outputs = {[OUTPUT_COMMANDS] = {"posting.commands", &posting_command_type, .per_erp = true}, [OUTPUT_EVENTS] = {"settlement.events", &settlement_event_type, .event_time = true},
+                [OUTPUT_STEPS] = {"document.steps", &document_step_type, .event_time = true}},
 };

@@ -4,6 +4,7 @@
 #include "common/ledger/currency.h"
 #include "common/posting/settlement.h"
 #include "processors/shared/posting.h"
+#include "schemas/document_step.h"
 #include "schemas/settlement_batch.h"
 #include "schemas/settlement_entry.h"
 #include "schemas/settlement_event.h"
@@ -12,7 +13,7 @@
 #include "schemas/settlement_window.h"
 
 enum { STORE_WINDOWS, STORE_PARTS, STORE_ENTRIES, STORE_PLACES, STORE_BATCHES };
-enum { OUTPUT_COMMANDS, OUTPUT_EVENTS };
+enum { OUTPUT_COMMANDS, OUTPUT_EVENTS, OUTPUT_STEPS };
 #define SETTLER "kontor-settler"
 
 /* A batch at a moment: what its windows are made by. */

@@ -11,6 +11,7 @@ struct summary {
     struct facts facts;
     struct posting posting;
     struct settled_entry *entries;
+    struct step_entry *documents;       /* of the entries */
 };
 
 /* That of all its entries, or the average. */
@@ -31,6 +32,7 @@ static void facts_fill(struct summary *summary) {
 
 static void entry_add(struct summary *summary, const struct settlement_entry *entry, size_t place) {
     summary->entries[place] = (struct settled_entry){entry->idempotency_key, entry->debits_e4, entry->functional_debits_e4};
+    summary->documents[place] = (struct step_entry){entry->idempotency_key, entry->entity, entry->flow, entry->partner, entry->document, entry->origin};
     for (size_t i = 0; i < entry->lines.count; i++) {
         const struct entry_line *from = &entry->lines.items[i];
         posting_add_merged(&summary->posting, (struct ledger_line){.account = from->account, .side = from->credit ? LEDGER_CREDIT : LEDGER_DEBIT, .amount_e4 = from->amount_e4,
@@ -42,6 +44,7 @@ static void entry_add(struct summary *summary, const struct settlement_entry *en
 static bool entries_add(struct summary *summary) {
     struct decision *decision = summary->decision;
     summary->entries = decision_alloc(decision, ((size_t)summary->part->entries + 1) * sizeof *summary->entries);
+    summary->documents = decision_alloc(decision, ((size_t)summary->part->entries + 1) * sizeof *summary->documents);
     for (int32_t i = 1; i <= summary->part->entries; i++) {
         const struct settlement_entry *entry = state_find(decision, STORE_ENTRIES, entry_key(decision, summary->id, summary->number, i));
         if (!entry) {
@@ -94,6 +97,21 @@ static void held_until_put_right(struct summary *summary) {
     }
 }
 
+/* On document.steps, about the window: whose documents the summary posts. kontor-acknowledger tells each of them, and what the ERP does with it. */
+static void summary_tell(const struct summary *summary) {
+    struct decision *decision = summary->decision;
+    const struct window_id *id = summary->id;
+    struct slice *journal = decision_alloc(decision, sizeof *journal);
+    *journal = summary->posting.idempotency_key;
+    struct document_step step = {.entity = id->entity, .flow = decision_flow(decision), .partner = id->batch, .document = id->name, .step = SLICE("summary"), .processor = SLICE("settler"),
+        .origin = decision_origin(decision), .occurred_at_ms = decision_time_ms(decision), .decided_at_ms = decision_time_ms(decision)};
+    step.journals.items = journal;
+    step.journals.count = 1;
+    step.entries.items = summary->documents;
+    step.entries.count = (size_t)summary->part->entries;
+    (void)emit_keyed(decision, OUTPUT_STEPS, (struct slice){0}, &step, KEY(decision, id->entity, step.flow, id->batch, id->name));
+}
+
 void part_decide_due(struct decision *decision, const struct settlement_event *event, const struct window_id *id) {
     struct summary summary = {.decision = decision, .id = id, .number = event->number, .window = state_find(decision, STORE_WINDOWS, id->key),
                               .part = state_find(decision, STORE_PARTS, part_key(decision, id, event->number))};
@@ -112,7 +130,7 @@ void part_decide_due(struct decision *decision, const struct settlement_event *e
     /* effects */
     summary.posting.entries = summary.entries;
     summary.posting.entry_count = (size_t)summary.part->entries;
-    (void)posting_emit(&summary.posting, OUTPUT_COMMANDS);
+    if (posting_emit(&summary.posting, OUTPUT_COMMANDS).length) summary_tell(&summary);
     for (int32_t i = 1; i <= summary.part->entries; i++) state_remove(decision, STORE_ENTRIES, entry_key(decision, id, event->number, i));
     struct settlement_part posted_part = *summary.part;
     posted_part.posted = true;

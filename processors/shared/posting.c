@@ -510,6 +510,7 @@ struct slice posting_emit(struct posting *posting, int output) {
         command.has_batch_amount = true;
         command.batch_amount_e4 = document_amount(posting);
     }
+    if (posting->payment_block) payment_blocked(decision);
     return command_send(decision, facts, output, &command);
 }
 

@@ -98,7 +98,7 @@ def without_policies(cluster):
     with test("no policy at all: it waits, is not ready and says what is missing"):
         wait_until(lambda: "master data: master.flow-policies" in acknowledger.http("/readyz")[1], 30, "its reason", interval_s=0.1)
         load_policies(cluster, ["invoice"])
-        wait_until(lambda: "for procurement, payment, expense, journal, settlement, review: " in acknowledger.http("/readyz")[1], 30, "the rest", interval_s=0.1)
+        wait_until(lambda: "for procurement, payment, expense, journal, settlement, budget, review: " in acknowledger.http("/readyz")[1], 30, "the rest", interval_s=0.1)
         assert acknowledger.alive()
     acknowledger.stop()
     with test("started with policies that lack a flow: it ends with exit code 1 and names it"):

@@ -40,7 +40,7 @@ __attribute__((format(printf, 1, 2))) static struct slice text(const char *forma
 
 /* ---- what is told ---- */
 
-struct told { bool is_ack; struct document_step step; struct posting_ack ack; struct step_link links[2]; struct slice journals[2]; struct step_reason reason; };
+struct told { bool is_ack; struct document_step step; struct posting_ack ack; struct step_link links[2]; struct slice journals[2]; struct step_reason reason; struct step_entry entry; };
 static struct told told[TOLD_MAXIMUM];
 static size_t told_count;
 static int64_t offset;
@@ -76,12 +76,25 @@ static struct told *event_tell(const char *flow, struct slice document, const ch
     return tell(flow, document, accepted ? "validated" : "rejected", kind, minute, origin);
 }
 
+/* One of its journals is in a summary. */
+static void in_summary_tell(const struct told *made, size_t journal, int64_t minute) {
+    struct told *told_of = tell("invoice", made->step.document, "in summary", "", minute + 1, made->step.origin);
+    told_of->step.flow = made->step.flow;
+    told_of->entry = (struct step_entry){made->journals[journal], SLICE("ACME"), made->step.flow, SLICE("S1"), made->step.document, made->step.origin};
+    told_of->step.entries.items = &told_of->entry;
+    told_of->step.entries.count = 1;
+    told_of->journals[0] = text("ACME/W/settlement/%lld", (long long)minute);
+    told_of->step.journals.items = told_of->journals;
+    told_of->step.journals.count = 1;
+}
+
 static void journals_tell(struct told *made, int64_t minute) {
     const size_t count = 1 + below(2);
     for (size_t i = 0; i < count; i++) made->journals[i] = text("ACME/%.*s/%zu", (int)made->step.origin.length, made->step.origin.data, i);
     made->step.journals.items = made->journals;
     made->step.journals.count = count;
     for (size_t i = 0; i < count; i++) {
+        if (chance(20)) in_summary_tell(made, i, minute);
         if (chance(30)) continue;
         const int answers = chance(20) ? 2 : 1;
         for (int k = 0; k < answers; k++) {
@@ -134,6 +147,7 @@ static int64_t life_tell(void) {
     received->step.has_amount = true;
     received->step.amount_e4 = 10000000;
     with_links(received, "order", "procurement", order, 0);
+    received->step.payment_blocked = chance(30);
     if (slice_equal(received->step.step, SLICE("validated"))) journals_tell(received, 10);
     if (chance(20)) (void)event_tell("invoice", invoice, "received", 12, false);
     if (chance(20)) (void)event_tell("invoice", invoice, "blocked", 15 + (int64_t)below(10), true);
