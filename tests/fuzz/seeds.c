@@ -1,5 +1,5 @@
-/* seeds FOLDER CASE...: what the fuzz targets begin with, made of the case files: each event as a record (engine, codec_wire) and as a line of JSON (record_line), each
- * master record (master, rules), each case file as it is (case). One folder per target. */
+/* seeds FOLDER CASE...: what the fuzz targets begin with, made of the case files: each event as a record (engine) and as a line of JSON (record_line), each
+ * master record (master, rules), each case file as it is (case); of the world after engine.case its changelogs (state). One folder per target. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -91,6 +91,34 @@ static void masters_write(void) {
     }
 }
 
+/* What a processor has in its changelog after engine.case, a partition a file. */
+static void changelogs_write(void) {
+    static uint8_t bytes[1 << 16];
+    for (int i = 0; i < family_count; i++)
+        for (int32_t partition = 0; partition < PARTITIONS; partition++) {
+            size_t length = 1;
+            bytes[0] = (uint8_t)i;
+            for (size_t k = 0; k < run.broker.count; k++) {
+                const struct stored *stored = run.broker.items[k];
+                struct slice body;
+                uint8_t version;
+                char topic[128];
+                snprintf(topic, sizeof topic, "kontor.%s.changelog", families[i].processor->name);
+                if (strcmp(stored->topic, topic) != 0 || stored->partition != partition || !state_unseal(stored->key, stored->value, &body, &version)) continue;
+                if (stored->key.length > 255 || body.length > UINT16_MAX || sizeof bytes - length < stored->key.length + body.length + 4) continue;
+                bytes[length++] = (uint8_t)stored->key.length;
+                memcpy(bytes + length, stored->key.data, stored->key.length);
+                length += stored->key.length;
+                bytes[length++] = version;
+                bytes[length++] = (uint8_t)body.length;
+                bytes[length++] = (uint8_t)(body.length >> 8);
+                memcpy(bytes + length, body.data, body.length);
+                length += body.length;
+            }
+            if (length > 1) seed_write("state", "", 0, (struct slice){(const char *)bytes, length});
+        }
+}
+
 /* One of each form that text_fuzz's readers know, and our own list of topics. */
 static void texts_write(void) {
     static const char *const texts[] = {"2026-03-02", "2026-03-02T10:00:00Z", "2026-03-02T10:00:00.123+01:00", "-0001-12-31", "2026-03-05T1800", "invoice.events/3/1234", "1772445600000",
@@ -107,9 +135,11 @@ int main(int count, char **words) {
     if (count < 3) { fprintf(stderr, "seeds FOLDER CASE...\n"); return 2; }
     root = words[1];
     mkdir(root, 0755);
-    world_open(&run, false);
+    world_open(&run, true);
     masters_write();
     texts_write();
+    world_give(&run, KONTOR_SOURCE "/tests/fuzz/engine.case", NULL);
+    changelogs_write();
     for (int i = 2; i < count; i++) {
         struct buffer text = {0};
         world_give(&run, words[i], event_write);
