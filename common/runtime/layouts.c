@@ -143,7 +143,9 @@ static bool layout_read(const struct engine *engine, struct layout *layout, stru
     while (ok && text.length) {
         int store;
         ok = take_line(&text, &line) && slice_equal(take_word(&line), SLICE("store")) && take_line(&text, &schema);
-        if (ok && (!store_fits(engine, line, &store, error) || (store >= 0 && !plan_make(engine, layout, store, schema, error)))) return false;
+        if (ok && !store_fits(engine, line, &store, error)) return false;
+        ok = ok && (store < 0 || !layout->plans[store]);    /* none comes twice */
+        if (ok && store >= 0 && !plan_make(engine, layout, store, schema, error)) return false;
     }
     return ok || error_set(error, "its record is not one of ours");
 }

@@ -47,7 +47,7 @@ def growth(cluster, folder, instance, copies):
         for topic in INPUTS:
             cluster.kontor("produce", topic, folder / f"{topic}.{number}.jsonl", deadline_s=240)
         instance.start()    # from the clean state: metrics begin at 0 again
-        row = measured(instance, lambda: instance.metric("kontor_records_total") == events, events)
+        row = measured(instance, events)
         entries = settled(instance, "kontor_state_entries")
         rows.append({"state_records_before": before, "state_records": entries, **{name: round(value, 2) for name, value in row.items()}})
         before = entries

@@ -3,6 +3,7 @@ at least once: that of a test build, which production's does not know (processin
 round warms the broker and the files up and does not count."""
 
 import json
+import os
 import subprocess
 
 from figures import BUILD, REPOSITORY, measured, medians, spread
@@ -25,10 +26,14 @@ def copy(cluster, events, number):
             "events_per_transaction": said["events"] / said["transactions"]}
 
 
+# Settings that are to be tried: BENCH_PROPERTIES=batch.max.records=10000,batch.max.ms=200
+TRIED = dict(setting.split("=", 1) for setting in os.environ.get("BENCH_PROPERTIES", "").split(",") if setting)
+
+
 def processor(cluster, binary, events, name, properties=None, binaries=None):
-    instance = cluster.processor(binary, name, {**TABLES_SOURCE, "leave.on.stop": "true", **(properties or {})}, binaries)
+    instance = cluster.processor(binary, name, {**TABLES_SOURCE, "leave.on.stop": "true", **TRIED, **(properties or {})}, binaries)
     instance.start()
-    result = measured(instance, lambda: instance.metric("kontor_records_total") == events, events)
+    result = measured(instance, events)
     instance.stop()
     return result
 
@@ -69,5 +74,5 @@ def run(rounds, part=None, partitions=None):
         print("  " + name + "  " + "  ".join(f"{key} {value}" for key, value in values.items()), flush=True)
     once, least = figures["exactly once"], figures["at least once"]
     figures["exactly_once_loses_percent"] = round(100 * (1 - once["events_per_second"] / least["events_per_second"]), 1)
-    figures["events"] = counts
+    figures["events"], figures["tried"] = counts, TRIED
     return figures
