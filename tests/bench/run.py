@@ -16,7 +16,7 @@ SMALL = os.environ.get("BENCH_SMALL") == "yes"
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "1" if SMALL else "3"))
 SECONDS = 5 if SMALL else 25                # of the latency, at its rate; a fifth warms up
 SUPPLIERS = 20000 if SMALL else 1000000
-COPIES = 2 if SMALL else 5                  # of the sample: so many give a million records of state
+COPIES = 2 if SMALL else 9                  # of the sample: so many give a million records of state
 PART = 20000 if SMALL else None
 CLOSE_PART = 2000 if SMALL else None        # of each topic
 PARTITIONS = 4 if SMALL else None

@@ -60,16 +60,25 @@ static void line_write(const struct codec_type *type, const struct codec_plan *p
     arena_free(&arena);
 }
 
-static void event_write(const struct given *given) {
+/* To every processor that reads the topic. */
+static void record_write(const char *topic, struct slice value) {
     struct slice payload;
-    const struct codec_type *type = type_of(given->value, &payload);
+    const struct codec_type *type = type_of(value, &payload);
     if (!type) return;
     for (int i = 0; i < family_count; i++)
         for (int k = 0; k < INPUTS_MAXIMUM && families[i].processor->inputs[k].topic; k++) {
             const uint8_t head[] = {(uint8_t)i, (uint8_t)(k | 16 | 32), 0};
-            if (strcmp(families[i].processor->inputs[k].topic, given->topic) == 0) seed_write("engine", head, sizeof head, payload);
+            if (strcmp(families[i].processor->inputs[k].topic, topic) == 0) seed_write("engine", head, sizeof head, payload);
         }
     line_write(type, run.broker.plans[broker_schema_id(type) - 1], payload);
+}
+
+static void event_write(const struct given *given) { record_write(given->topic, given->value); }
+
+/* What the processors sent: others read it. */
+static void outputs_write(void) {
+    for (size_t i = 0; i < run.broker.count; i++)
+        if (run.broker.items[i]->processor && run.broker.items[i]->value.data) record_write(run.broker.items[i]->topic, run.broker.items[i]->value);
 }
 
 static void masters_write(void) {
@@ -139,6 +148,7 @@ int main(int count, char **words) {
     masters_write();
     texts_write();
     world_give(&run, KONTOR_SOURCE "/tests/fuzz/engine.case", NULL);
+    outputs_write();
     changelogs_write();
     for (int i = 2; i < count; i++) {
         struct buffer text = {0};

@@ -9,7 +9,7 @@
 #define CASES KONTOR_SOURCE "/tests/cases/"
 
 static const char *const scripts[] = {CASES "world.case", CASES "payment-world.include", CASES "expenses.include", CASES "intercompany.include", CASES "settlement.include",
-                                      CASES "review.include", CASES "purchase.include"};
+                                      CASES "review.include", CASES "purchase.include", CASES "journals/journals.include", CASES "document-life/life.include"};
 
 static void must(bool ok, const char *what, const struct error *error) {
     if (ok) return;
