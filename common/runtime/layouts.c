@@ -111,7 +111,10 @@ static bool inputs_fit(const struct engine *engine, struct slice line, struct er
 static bool store_fits(const struct engine *engine, struct slice line, int *number, struct error *error) {
     struct slice digits = take_word(&line);
     *number = 0;
-    for (size_t i = 0; i < digits.length && *number < 1000; i++) *number = *number * 10 + (digits.data[i] - '0');
+    for (size_t i = 0; i < digits.length && *number < 1000; i++) {
+        if (digits.data[i] < '0' || digits.data[i] > '9') return error_set(error, "its record is not one of ours");
+        *number = *number * 10 + (digits.data[i] - '0');
+    }
     bool known = *number >= 0 && *number < STORE_LIMIT && engine->store_types[*number];
     if (known && slice_equal(line, slice_of(store_name(engine, *number)))) return true;
     const char *here = known ? store_name(engine, *number) : NULL;
