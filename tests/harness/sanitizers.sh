@@ -13,7 +13,7 @@ sanitizers() {  # KIND
   rm -rf "$reports"
   mkdir -p "$reports"
   export BINARIES=$sanitize_folder/bin
-  export ASAN_OPTIONS=print_legend=0:log_path=$reports/report
+  export ASAN_OPTIONS=print_legend=0:detect_stack_use_after_return=1:log_path=$reports/report
   export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1:log_path=$reports/report
   export TSAN_OPTIONS=exitcode=66:log_path=$reports/report:suppressions=$PWD/tests/harness/tsan.supp
 }
