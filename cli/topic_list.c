@@ -124,6 +124,13 @@ static bool set_topic(const struct origin *origin, struct topic *topic, char *co
     return strcmp(columns[SCHEMA], "-") == 0 || set_schema(origin, topic, columns[SCHEMA], error);
 }
 
+/* As Kafka has it: letters, digits, dots, dashes and underscores. */
+static bool is_topic_name(const char *name) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+    const size_t length = strlen(name);
+    return length > 0 && length <= 249 && strspn(name, letters) == length && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
 static bool read_line(const struct origin *origin, char *line, struct error *error) {
     struct topic_list *list = origin->list;
     char *columns[COLUMNS];
@@ -131,6 +138,7 @@ static bool read_line(const struct origin *origin, char *line, struct error *err
     for (char *column; (column = next_piece(&line, "\t")); count++)
         if (count < COLUMNS) columns[count] = column;
     if (count != COLUMNS) return error_set(error, "%zu columns; expected %d, separated by tabs", count, COLUMNS);
+    if (!is_topic_name(columns[NAME])) return error_set(error, "\"%s\" is no name of a topic: letters, digits, dots, dashes and underscores, 249 at most", columns[NAME]);
     if (list->count == TOPICS_MAXIMUM) return error_set(error, "more than %d topics", TOPICS_MAXIMUM);
     for (size_t i = 0; i < list->count; i++)
         if (strcmp(list->topics[i].name, columns[NAME]) == 0) return error_set(error, "the topic %s is listed twice", columns[NAME]);
@@ -168,7 +176,8 @@ static bool read_file(const struct origin *origin, struct error *error) {
     if (ok) ok = path ? file_read(path, LIST_BYTES_MAXIMUM, text, error)
                       : buffer_append(text, topics_tsv, strlen(topics_tsv)) || error_set(error, "out of memory");
     if (ok) ok = buffer_append(text, "", 1) || error_set(error, "out of memory");
-    if (ok) ok = read_lines(origin, text->data, error) || error_prefix(error, "%s", path ? path : "the compiled-in list of topics");
+    if (ok && strlen(text->data) + 1 != text->length) ok = error_set(error, "%s: there is a zero byte in it", path ? path : "the compiled-in list of topics");
+    else if (ok) ok = read_lines(origin, text->data, error) || error_prefix(error, "%s", path ? path : "the compiled-in list of topics");
     if (!ok) topic_list_free(list);
     return ok;
 }

@@ -175,14 +175,27 @@ const char *batch_sink_error(const struct batch *batch) { return batch->sink_cau
 
 /* The positions of every input of every task that took part, also of inputs it took nothing from: a transaction without offsets would not be fenced by
  * the group's generation. */
-static enum step send_offsets(struct batch *batch, struct abort_cause *abort) {
+static rd_kafka_topic_partition_list_t *offsets_of(const struct batch *batch) {
     rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(16);
     for (int32_t p = 0; p < batch->options.partition_count; p++)
         for (size_t i = 0; batch->touched[p] && i < batch->options.topic_count; i++) {
             int64_t position = consumer_position(batch->options.consumer, (int)i, p);
             if (position >= 0) rd_kafka_topic_partition_list_add(offsets, batch->options.topics[i], p)->offset = position;
         }
+    return offsets;
+}
+
+static enum step send_offsets(struct batch *batch, struct abort_cause *abort) {
+    rd_kafka_topic_partition_list_t *offsets = offsets_of(batch);
     enum step step = producer_send_offsets(batch->options.producer, offsets, batch->group, abort);
+    rd_kafka_topic_partition_list_destroy(offsets);
+    return step;
+}
+
+/* Without a transaction, behind the records. */
+static enum step commit_offsets(struct batch *batch, struct abort_cause *abort) {
+    rd_kafka_topic_partition_list_t *offsets = offsets_of(batch);
+    enum step step = consumer_commit(batch->options.consumer, offsets, abort);
     rd_kafka_topic_partition_list_destroy(offsets);
     return step;
 }
@@ -213,6 +226,7 @@ enum step batch_commit(struct batch *batch, void (*each)(void *context, const rd
     FAULT_POINT("after-offsets");
     FAULT_POINT("before-commit");
     if (producer_commit(batch->options.producer, abort) != COMMIT_DONE) return STEP_ABORT;
+    if (batch->options.at_least_once && commit_offsets(batch, abort) != STEP_DONE) return STEP_ABORT;
     FAULT_POINT("after-commit");
     FAULT_POINT("before-state");
     struct error error;

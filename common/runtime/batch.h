@@ -19,6 +19,7 @@ struct batch_options {
     const char *const *topics;      /* the inputs, the last two what people decided, and the timers */
     size_t topic_count;
     int32_t partition_count;
+    bool at_least_once;             /* the producer's */
 };
 /* What options point to must outlive it. */
 MUST_CHECK bool batch_new(struct batch **batch, const struct batch_options *options, struct error *error);

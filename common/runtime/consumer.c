@@ -299,6 +299,11 @@ static bool assign_wanted(struct consumer *consumer) {
     return true;
 }
 
+enum step consumer_commit(struct consumer *consumer, const rd_kafka_topic_partition_list_t *offsets, struct abort_cause *abort) {
+    rd_kafka_resp_err_t err = rd_kafka_commit(consumer->client, offsets, 0);
+    return err ? abort_because(abort, "committing the offsets: %s", rd_kafka_err2str(err)) : STEP_DONE;
+}
+
 /* By seeking: librdkafka 2.0.2 stumbles over an assertion of its own when it is told to assign anew while it is still stopping what it had. */
 bool consumer_rewind(struct consumer *consumer, int timeout_ms) {
     if (!consumer->settled || consumer->wanted->cnt == 0) return true;

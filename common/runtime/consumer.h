@@ -49,6 +49,9 @@ rd_kafka_consumer_group_metadata_t *consumer_group(struct consumer *consumer);
  * again. timeout_ms bounds it. */
 MUST_CHECK bool consumer_rewind(struct consumer *consumer, int timeout_ms);
 
+/* Commits offsets without a transaction, and waits for the answer: at least once, for a test build that measures the difference. */
+MUST_CHECK enum step consumer_commit(struct consumer *consumer, const rd_kafka_topic_partition_list_t *offsets, struct abort_cause *abort);
+
 enum consumer_head {
     HEAD_RECORD,
     HEAD_END,       /* the partition is read to its end: do not wait for it */

@@ -111,7 +111,10 @@ static bool inputs_fit(const struct engine *engine, struct slice line, struct er
 static bool store_fits(const struct engine *engine, struct slice line, int *number, struct error *error) {
     struct slice digits = take_word(&line);
     *number = 0;
-    for (size_t i = 0; i < digits.length && *number < 1000; i++) *number = *number * 10 + (digits.data[i] - '0');
+    for (size_t i = 0; i < digits.length && *number < 1000; i++) {
+        if (digits.data[i] < '0' || digits.data[i] > '9') return error_set(error, "its record is not one of ours");
+        *number = *number * 10 + (digits.data[i] - '0');
+    }
     bool known = *number >= 0 && *number < STORE_LIMIT && engine->store_types[*number];
     if (known && slice_equal(line, slice_of(store_name(engine, *number)))) return true;
     const char *here = known ? store_name(engine, *number) : NULL;
@@ -143,7 +146,9 @@ static bool layout_read(const struct engine *engine, struct layout *layout, stru
     while (ok && text.length) {
         int store;
         ok = take_line(&text, &line) && slice_equal(take_word(&line), SLICE("store")) && take_line(&text, &schema);
-        if (ok && (!store_fits(engine, line, &store, error) || (store >= 0 && !plan_make(engine, layout, store, schema, error)))) return false;
+        if (ok && !store_fits(engine, line, &store, error)) return false;
+        ok = ok && (store < 0 || !layout->plans[store]);    /* none comes twice */
+        if (ok && store >= 0 && !plan_make(engine, layout, store, schema, error)) return false;
     }
     return ok || error_set(error, "its record is not one of ours");
 }

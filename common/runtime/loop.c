@@ -53,7 +53,8 @@ static bool make_clients(struct loop *loop, const char **outputs, struct error *
     size_t count = 0;
     for (; count < o->topics->output_count; count++) outputs[count] = o->topics->outputs[count];
     outputs[count++] = o->topics->changelog;
-    const struct producer_options producer = {o->settings, o->transactional_id, o->transaction_timeout_ms, o->call_timeout_ms, o->compression, outputs, count, o->hurried};
+    const struct producer_options producer = {o->settings, o->transactional_id, o->transaction_timeout_ms, o->call_timeout_ms, o->compression, outputs, count, o->hurried,
+                                              o->at_least_once};
     if (!ends_open(&loop->ends, tail_client(o->tail), loop->inputs.names, loop->inputs.count, o->topics->partition_count, error)) return false;
     const struct consumer_options consumer = {o->settings, o->group, o->instance, loop->inputs.names, loop->inputs.count, o->topics->partition_count,
                                               o->session_timeout_ms, o->wake, loop->ends};
@@ -68,7 +69,7 @@ static uint64_t new_id(void) {
 
 static bool make_engine(struct loop *loop, struct error *error) {
     const struct loop_options *o = loop->options;
-    const struct batch_options batch = {loop->producer, loop->consumer, loop->inputs.names, loop->inputs.count, o->topics->partition_count};
+    const struct batch_options batch = {loop->producer, loop->consumer, loop->inputs.names, loop->inputs.count, o->topics->partition_count, o->at_least_once};
     if (!batch_new(&loop->batch, &batch, error)) return false;
     const struct engine_options engine = {
         .processor = o->processor, .version = o->version, .new_id = new_id, .changelog = o->topics->changelog, .schemas = schemas_for_engine(o->schemas), .tables = o->tables, .sink = batch_sink(loop->batch),

@@ -45,6 +45,7 @@ struct loop_options {
     int64_t wait_limit_ms, timers_interval_ms;
     int flood_window, flood_percent;
     bool leave;                     /* leave the group when stopped */
+    bool at_least_once;             /* see producer.h */
     /* Asked in every wait: stop was asked for; no more time to finish. Both from signals, safe anywhere. */
     bool (*stopping)(void);
     void (*ending)(const struct fatal_cause *fatal);    /* told of a fatal end before the clients are closed, which may take a while */

@@ -189,7 +189,11 @@ static struct loop_options loop_options(const struct process *process) {
         .wait_limit_ms = config_integer(c, "parking.limit"), .timers_interval_ms = config_integer(c, "timers.interval"),
         .flood_window = (int)config_integer(c, "poison.flood.window"),
         .flood_percent = (int)config_integer(c, "poison.flood.percent"), .leave = config_boolean(c, "leave.on.stop"), .stopping = signals_stopping,
-        .hurried = hurried, .ending = end, .stop_descriptor = signals_descriptor()};
+        .hurried = hurried, .ending = end, .stop_descriptor = signals_descriptor(),
+#ifdef KONTOR_FAULT_POINTS
+        .at_least_once = config_choice(c, "processing.guarantee") == 1,
+#endif
+    };
 }
 
 static enum step run(struct process *process, struct fatal_cause *fatal) {
@@ -302,6 +306,7 @@ static bool prepare(struct process *process, struct error *error) {
     log_start((enum log_level)config_choice(c, "log.level"), (enum log_format)config_choice(c, "log.format"), process->program);
 #ifdef KONTOR_FAULT_POINTS
     if (!fault_arm(config_text(c, "fault"), error)) return false;
+    if (config_choice(c, "processing.guarantee") == 1) log_warning("at_least_once", "a test build that was told to send without transactions: outputs may come twice");
 #endif
     return settings_kafka(c, &process->settings, error);
 }

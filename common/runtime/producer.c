@@ -141,9 +141,10 @@ static bool start_client(struct producer *producer, struct error *error) {
         {"message.max.bytes", "4194304"}, {"queue.buffering.max.messages", "0"}, {"queue.buffering.max.kbytes", "2097151"}, /* the batch is the bound */
         {"socket.timeout.ms", "5000"}, {"socket.connection.setup.timeout.ms", "5000"}, {"retry.backoff.ms", "20"},
         {"reconnect.backoff.ms", "50"}, {"reconnect.backoff.max.ms", "1000"}, {NULL, NULL}};
+    const bool once = !producer->options.at_least_once;
     const struct client_property fixed[] = {
-        {"transactional.id", producer->options.transactional_id}, {"transaction.timeout.ms", transaction_timeout}, {"acks", "all"},
-        {"partitioner", "murmur2_random"}, /* Java's */ {"message.timeout.ms", transaction_timeout}, {NULL, NULL}};
+        {"acks", "all"}, {"partitioner", "murmur2_random"}, /* Java's */ {"message.timeout.ms", transaction_timeout}, {"enable.idempotence", "true"},
+        {once ? "transactional.id" : NULL, producer->options.transactional_id}, {"transaction.timeout.ms", transaction_timeout}, {NULL, NULL}};
     producer->requests = (struct requests){0};
     struct client_options options = {RD_KAFKA_PRODUCER, producer->options.settings, usual, fixed, &producer->events, set_callbacks, producer, true};
     return client_new(&producer->client, &options, error);
@@ -280,7 +281,7 @@ enum producer_state producer_prepare(struct producer *producer, int timeout_ms, 
         producer->counts.renewed++;
     }
     if (!producer->initialised) {
-        rd_kafka_error_t *error = rd_kafka_init_transactions(producer->client, timeout_ms);
+        rd_kafka_error_t *error = producer->options.at_least_once ? NULL : rd_kafka_init_transactions(producer->client, timeout_ms);
         rd_kafka_poll(producer->client, 0);
         if (error) return not_initialised(producer, error, fatal);
         client_reached(&producer->events);
@@ -297,7 +298,7 @@ const char *producer_reason(const struct producer *producer) { return producer->
 /* ---- a transaction ---- */
 
 enum step producer_begin(struct producer *producer, struct abort_cause *abort) {
-    rd_kafka_error_t *error = rd_kafka_begin_transaction(producer->client);
+    rd_kafka_error_t *error = producer->options.at_least_once ? NULL : rd_kafka_begin_transaction(producer->client);
     if (error) return failed(producer, "begin_transaction", error, abort);
     producer->open = true;
     producer->committing = producer->offsets_sent = false;
@@ -357,8 +358,15 @@ enum step producer_send_offsets(struct producer *producer, const rd_kafka_topic_
         return abort_because(abort, "offsets are sent once in a transaction, and at least one");
     }
     producer->offsets_sent = true;
+    if (producer->options.at_least_once) return STEP_DONE;
     rd_kafka_error_t *error = rd_kafka_send_offsets_to_transaction(producer->client, offsets, group, producer->options.call_timeout_ms);
     return error ? failed(producer, "send_offsets_to_transaction", error, abort) : STEP_DONE;
+}
+
+/* Every record of the batch is with the broker, or an error. */
+static rd_kafka_error_t *flush(struct producer *producer) {
+    rd_kafka_resp_err_t err = rd_kafka_flush(producer->client, producer->options.call_timeout_ms);
+    return err ? rd_kafka_error_new(err, "flush: %s", rd_kafka_err2str(err)) : NULL;
 }
 
 enum commit_outcome producer_commit(struct producer *producer, struct abort_cause *cause) {
@@ -366,7 +374,7 @@ enum commit_outcome producer_commit(struct producer *producer, struct abort_caus
     rd_kafka_error_t *error;
     producer->committing = true;
     for (;;) {
-        error = rd_kafka_commit_transaction(producer->client, SLICE_MS);
+        error = producer->options.at_least_once ? flush(producer) : rd_kafka_commit_transaction(producer->client, SLICE_MS);
         bool again = error && rd_kafka_error_is_retriable(error) && clock_monotonic_ms() < deadline && !hurried(producer);
         if (!again) break;
         rd_kafka_error_destroy(error);

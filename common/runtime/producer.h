@@ -33,6 +33,7 @@ struct producer_options {
     const char *const *topics;              /* outputs: their metadata is fetched before the first record, not with it */
     size_t topic_count;
     bool (*hurried)(void);                  /* asked while waiting: true gives up, for a process that must end; NULL: never */
+    bool at_least_once;                     /* no transactions: what they cost is measured against it. Only a test build can be told so (settings.c) */
 };
 
 /* Makes the client; needs no broker. options are copied, what they point to must outlive the producer. */
@@ -63,6 +64,7 @@ enum commit_outcome {
     COMMIT_ABORTED,     /* surely not committed: no commit request left */
     COMMIT_UNKNOWN      /* it may have been committed, or it was but an offset is missing */
 };
+/* At least once: waits until every record is delivered; the offsets are the consumer's to commit then (consumer_commit). */
 enum commit_outcome producer_commit(struct producer *producer, struct abort_cause *cause);
 /* Ends the transaction and the client: what was given to producer_send is free afterwards. producer_prepare makes a new one. */
 void producer_discard(struct producer *producer);

@@ -42,7 +42,7 @@ void invoice_write_off(struct invoice *invoice) {
     for (size_t i = 0; i < event->lines.count; i++)
         if ((copies[i] = invoice_order_require(invoice, i))) currency_take(invoice, &copies[i]->line);
     struct invoice_state state = {.status = INVOICE_STATUS_POSTED, .version = (invoice->state ? invoice->state->version : 0) + 1,
-        .currency = invoice->facts.has_currency ? currency_slice(&invoice->facts.currency) : event->currency,
+        .currency = invoice->facts.has_currency ? decision_format(decision, "%s", invoice->facts.currency.code) : event->currency,    /* the facts are gone when the state is sealed */
         .covers.items = decision_alloc(decision, event->lines.count * sizeof *state.covers.items + 1)};
     struct posting posting;
     posting_begin(&posting, decision, &invoice->facts, SLICE("grni_written_off"), event->document, state.version);

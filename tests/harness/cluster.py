@@ -30,7 +30,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-BIN = REPOSITORY / "build" / "bin"
+BIN = Path(os.environ.get("BINARIES") or REPOSITORY / "build" / "bin")     # another build's: tests/suites/sanitizers
 SERVICE = REPOSITORY / "deploy" / "local" / "service"
 
 

@@ -81,10 +81,10 @@ static void test_inputs_and_names(void **state) {
     topic_list_free(&list);
 }
 
-static void refuse(const char *text, const char *part) {
+static void refuse_bytes(const char *text, size_t length, const char *part) {
     char path[] = "/tmp/kontor-topics-XXXXXX";
     int file = mkstemp(path);
-    assert_true(file >= 0 && write(file, text, strlen(text)) == (ssize_t)strlen(text) && close(file) == 0);
+    assert_true(file >= 0 && write(file, text, length) == (ssize_t)length && close(file) == 0);
     struct topic_list list;
     struct error error = {""};
     bool ok = topic_list_read(&list, path, 0, &error);
@@ -93,10 +93,16 @@ static void refuse(const char *text, const char *part) {
     if (!strstr(error.text, part)) fail_msg("expected \"%s\" in: %s", part, error.text);
 }
 
+static void refuse(const char *text, const char *part) { refuse_bytes(text, strlen(text), part); }
+
 static void test_refused_lists(void **state) {
     (void)state;
     refuse("# nothing\n", "no topic");
     refuse("a\tb\n", "line 1");
+    refuse("\tentity\t1\tdelete\t-\t-\t-\tw\tr\n", "line 1: \"\" is no name of a topic");
+    static const char cut[] = "x\t-\t1\tdelete\t-\t-\t-\tw\tr\n\0y\t-\t1\tdelete\t-\t-\t-\tw\tr\n";
+    refuse_bytes(cut, sizeof cut - 1, "zero byte");     /* nothing behind it would be read */
+    refuse("a b\tentity\t1\tdelete\t-\t-\t-\tw\tr\n", "is no name of a topic");
     refuse("#\n\nx\t-\t0\tdelete\t-\t-\t-\tw\tr\n", "line 3");
     refuse("x\t-\tmany\tdelete\t-\t-\t-\tw\tr\n", "many");
     refuse("x\t-\t1\tdelete\t-\tsegment.bytes\t-\tw\tr\n", "no value");

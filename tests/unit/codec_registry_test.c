@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <arpa/inet.h>
 #include <microhttpd.h>
+#include <pthread.h>
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
@@ -35,6 +36,8 @@ static struct {
     size_t body_length; /* 0: strlen */
     char path[256], method[16], posted[1024], authorization[128];
 } server;
+/* An answer that is late still goes out when the test has gone on and told what comes next: it is chosen before the waiting, under this. */
+static pthread_mutex_t choosing = PTHREAD_MUTEX_INITIALIZER;
 
 static enum MHD_Result answer(void *user, struct MHD_Connection *connection, const char *path, const char *method, const char *version,
                               const char *upload, size_t *upload_size, void **state) {
@@ -50,13 +53,16 @@ static enum MHD_Result answer(void *user, struct MHD_Connection *connection, con
     const char *authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     snprintf(server.authorization, sizeof server.authorization, "%s", authorization ? authorization : "");
     atomic_fetch_add(&server.requests, 1);
+    pthread_mutex_lock(&choosing);
     bool fails = atomic_load(&server.fail_first) > 0;
     if (fails) atomic_fetch_sub(&server.fail_first, 1);
-    if (server.delay_ms) nanosleep(&(struct timespec){server.delay_ms / 1000, server.delay_ms % 1000 * 1000000L}, NULL); /* a slow server is the case */
     const char *body = fails ? server.fail_body : server.body;
-    size_t length = !fails && server.body_length ? server.body_length : strlen(body);
+    const size_t length = !fails && server.body_length ? server.body_length : strlen(body);
+    const int status = fails ? server.fail_status : server.status, delay_ms = server.delay_ms;
     struct MHD_Response *response = MHD_create_response_from_buffer(length, (void *)(uintptr_t)body, MHD_RESPMEM_MUST_COPY);
-    enum MHD_Result result = MHD_queue_response(connection, (unsigned)(fails ? server.fail_status : server.status), response);
+    pthread_mutex_unlock(&choosing);
+    if (delay_ms) nanosleep(&(struct timespec){delay_ms / 1000, delay_ms % 1000 * 1000000L}, NULL); /* a slow server is the case */
+    enum MHD_Result result = MHD_queue_response(connection, (unsigned)status, response);
     MHD_destroy_response(response);
     return result;
 }
@@ -76,10 +82,12 @@ static int stop(void **state) {
 }
 
 static void answers(int status, const char *body) {
+    pthread_mutex_lock(&choosing);
     server.status = status;
     server.body = body;
     server.body_length = 0;
     server.delay_ms = 0;
+    pthread_mutex_unlock(&choosing);
     atomic_store(&server.fail_first, 0);
     atomic_store(&server.requests, 0);
 }

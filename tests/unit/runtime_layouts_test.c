@@ -482,6 +482,35 @@ static void a_value_without_its_layout_is_damage(void **unused) {
     close_instance();
 }
 
+/* Found by state_fuzz: it was reckoned with whatever the bytes are. */
+static void a_layout_whose_number_is_none_is_refused(void **unused) {
+    (void)unused;
+    char value[200];
+    open_version(1);
+    count_one("E1", "A", 0, "", 0);
+    int length = snprintf(value + STATE_SEAL_SIZE, sizeof value - STATE_SEAL_SIZE, "inputs tally.events\nstore \001\002\003\004\005\006\007\010\011\013\014 tallies\n\"int\"\n");
+    const struct state_change change = {{"\0layout\2", 8}, {value, STATE_SEAL_SIZE + (size_t)length}};
+    state_seal(value, change.value.length, change.key, 0);
+    assert_true(state_apply(here.state, &change, 1, state_at(here.state), true, &error));
+    close_instance();
+    assert_refused("state", version_of(1), (const char *const[]){"layout 2", "not one of ours", NULL});
+}
+
+/* Found by state_fuzz: the plan of the first was lost. */
+static void a_layout_with_a_store_twice_is_refused(void **unused) {
+    (void)unused;
+    char value[4000];
+    open_version(1);
+    count_one("E1", "A", 0, "", 0);
+    const char *schema = tally_types[1]->schema;
+    int length = snprintf(value + STATE_SEAL_SIZE, sizeof value - STATE_SEAL_SIZE, "inputs tally.events\nstore 2 tallies\n%s\nstore 2 tallies\n%s\n", schema, schema);
+    const struct state_change change = {{"\0layout\2", 8}, {value, STATE_SEAL_SIZE + (size_t)length}};
+    state_seal(value, change.value.length, change.key, 0);
+    assert_true(state_apply(here.state, &change, 1, state_at(here.state), true, &error));
+    close_instance();
+    assert_refused("state", version_of(1), (const char *const[]){"layout 2", "not one of ours", NULL});
+}
+
 static void layouts_run_out(void **unused) {
     (void)unused;
     char value[100], key[] = "\0layout?";
@@ -525,7 +554,7 @@ int main(void) {
         TEST(a_program_finds_its_own_layout_again), TEST(record_is_as_documented), TEST(one_version_on_and_one_back), TEST(two_versions_on),
         TEST(what_cannot_be_read_is_refused_at_opening), TEST(order_of_stores_and_inputs_is_checked), TEST(a_newer_store_is_left_alone),
         TEST(fold_of_the_changelog_is_the_state), TEST(an_aborted_batch_leaves_the_record_to_the_next), TEST(a_value_without_its_layout_is_damage),
-        TEST(layouts_run_out), TEST(nonsense_in_a_record_is_refused),
+        TEST(a_layout_whose_number_is_none_is_refused), TEST(a_layout_with_a_store_twice_is_refused), TEST(layouts_run_out), TEST(nonsense_in_a_record_is_refused),
     };
     return cmocka_run_group_tests_name("runtime_layouts", tests, make_types, free_types);
 }

@@ -37,7 +37,7 @@ static int set_up(void **state) {
     rd_kafka_mock_topic_create(bench.cluster, out, 2, 1);
     struct error error;
     assert_true(client_settings_add(&bench.settings, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(bench.cluster), &error));
-    const struct producer_options options = {&bench.settings, "test", 15000, 5000, "none", &out, 1, NULL};
+    const struct producer_options options = {&bench.settings, "test", 15000, 5000, "none", &out, 1, NULL, false};
     assert_true(producer_open(&bench.producer, &options, &error));
     log_start(LOG_LEVEL_ERROR, LOG_FORMAT_HUMAN, "test");
     *state = &bench;
@@ -239,7 +239,7 @@ static void test_without_a_broker_it_waits(void **state) {
     struct fatal_cause fatal;
     struct producer *producer;
     assert_true(client_settings_add(&settings, "bootstrap.servers", "127.0.0.1:1", &error));
-    const struct producer_options options = {&settings, "test", 15000, 5000, "none", &out, 1, NULL};
+    const struct producer_options options = {&settings, "test", 15000, 5000, "none", &out, 1, NULL, false};
     assert_true(producer_open(&producer, &options, &error));
     int64_t begun = clock_monotonic_ms();
     for (int i = 0; i < 5; i++) assert_int_equal(producer_prepare(producer, 50, &fatal), PRODUCER_WAITING);
@@ -253,7 +253,7 @@ static void test_what_is_refused(void **state) {
     struct error error;
     struct producer *producer;
     struct client_settings settings = {0};
-    const struct producer_options options = {&settings, "test", 15001, 5000, "none", &out, 1, NULL};
+    const struct producer_options options = {&settings, "test", 15001, 5000, "none", &out, 1, NULL, false};
     assert_false(producer_open(&producer, &options, &error));
     static const char *const names[] = {"transactional.id", "producer.partitioner", "consumer.isolation.level", "enable.auto.commit", "group.id"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

@@ -173,7 +173,7 @@ int main(int argc, char **argv) {
     group = argv[4], topic = argv[5];
     if (strcmp(argv[1], "ours") == 0) {
         must(client_settings_add(&settings, "bootstrap.servers", argv[2], &error) && client_settings_add(&settings, "socket.timeout.ms", argv[6], &error), "settings", error.text);
-        const struct producer_options options = {&settings, argv[3], 15000, 10000, "none", &topic, 1, NULL};
+        const struct producer_options options = {&settings, argv[3], 15000, 10000, "none", &topic, 1, NULL, false};
         must(producer_open(&ours, &options, &error), "producer", error.text);
     } else open_naive(argv[2], argv[3], argv[6]);
     char line[256];
