@@ -1,7 +1,7 @@
 /* chaos_tool: what the checkers of tests/chaos read beside the processors, with nothing of the runtime but the library clients.
  *
  *     chaos_tool fold BROKERS TOPIC         the changelog's newest values, read_committed: PARTITION KEY VALUE in hex, a line each
- *     chaos_tool dump FOLDER                the same of the local states below FOLDER (of a stopped processor), and "about PARTITION HEX" of each
+ *     chaos_tool dump FOLDER [PARTITION]    the same of the local states below FOLDER (of a stopped processor), and "about PARTITION HEX" of each
  *     chaos_tool ends BROKERS               of every partition: TOPIC PARTITION LAST-STABLE-OFFSET END
  *     chaos_tool behind BROKERS GROUP       of every committed partition of the group: TOPIC PARTITION COMMITTED LAST-STABLE-OFFSET
  *     chaos_tool read BROKERS TOPIC SIZE    every committed record, fetched SIZE bytes at a time: PARTITION OFFSET CRC of key and value
@@ -133,12 +133,12 @@ static void dump_one(const char *folder, const char *partition) {
     mdb_env_close(environment);
 }
 
-static void dump(const char *folder) {
+static void dump(const char *folder, const char *only) {
     struct dirent *entry;
     DIR *dir = opendir(folder);
     must(dir, folder, "cannot be read");
     while ((entry = readdir(dir)))
-        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9') dump_one(folder, entry->d_name);
+        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' && (!only || strcmp(only, entry->d_name) == 0)) dump_one(folder, entry->d_name);
     closedir(dir);
 }
 
@@ -198,7 +198,7 @@ static void large(const char *brokers, const char *topic, const char *key, size_
 int main(int argc, char **argv) {
     const char *verb = argc > 1 ? argv[1] : "";
     if (argc == 4 && strcmp(verb, "fold") == 0) read_all(argv[2], argv[3], "1048576", print_change);
-    else if (argc == 3 && strcmp(verb, "dump") == 0) dump(argv[2]);
+    else if ((argc == 3 || argc == 4) && strcmp(verb, "dump") == 0) dump(argv[2], argc == 4 ? argv[3] : NULL);
     else if (argc == 3 && strcmp(verb, "ends") == 0) ends(argv[2]);
     else if (argc == 4 && strcmp(verb, "behind") == 0) behind(argv[2], argv[3]);
     else if (argc == 5 && strcmp(verb, "read") == 0) read_all(argv[2], argv[3], argv[4], print_sum);

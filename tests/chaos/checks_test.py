@@ -61,21 +61,25 @@ def other_reader(found):
 
 
 def first_record(found):
-    return next((processor, partition, key) for processor, partitions in found["folds"].items() if processor != "acknowledger"
-                for partition, records in partitions.items() for key in records if key[:2] not in checks.RUNTIME_STORES)
+    return next((processor, partition, key) for processor, partitions in found["folds"].items() for partition, records in partitions.items() for key in records
+                if key[:2] not in checks.RUNTIME_STORES)
 
 
-def state_otherwise(found):
-    processor, partition, key = first_record(found)
+def pop_from_states(found, processor, partition, key):
     for partitions in found["states"][processor].values():
         if partition in partitions:
             partitions[partition][1].pop(key, None)
 
 
+def state_otherwise(found):
+    pop_from_states(found, *first_record(found))
+
+
 def state_of_another_input(found):
+    """Neither state nor changelog has a record that the input makes."""
     processor, partition, key = first_record(found)
-    value = found["folds"][processor][partition][key]
-    found["folds"][processor][partition][key] = value[:-2] + f"{int(value[-2:], 16) ^ 1:02x}"
+    found["folds"][processor][partition].pop(key)
+    pop_from_states(found, processor, partition, key)
 
 
 def open_transaction(found):

@@ -5,11 +5,18 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 import checks  # noqa: E402
-from cluster import REPOSITORY, spawn  # noqa: E402
+import deciding  # noqa: E402
+from cluster import REPOSITORY, spawn, wait_until  # noqa: E402
+from people import permission, record  # noqa: E402
+from small import line, write_master  # noqa: E402
 
 
 HOT, HOT_FROM = "HS39", 1551438000000     # 2019-03-01 11:00 UTC
@@ -21,6 +28,8 @@ class Office:
     topics = ("procurement.events", "invoice.events", "payment.events", "expense.events", "journal.events")
     processors = ("procurement", "invoice", "payment", "expense", "journal", "acknowledger")
     properties = {"tables.source": "OFFICE"}
+    inputs_too = ()
+    depends_on_waiting = ("acknowledger",)      # a document that waited has one step more in its life; its state is compared as documents
 
     def __init__(self, seed, size, hot=False):
         self.seed, self.size, self.hot = seed, size, hot
@@ -33,6 +42,7 @@ class Office:
             if hot:
                 self.add_hot_key()
         self.expected = json.loads((self.folder / "expected.json").read_text())
+        self.events = self.expected["events_in"]
 
     def add_hot_key(self):
         """As many events again, all of one supplier. Of each invoice: net into inventory, a fifth and a bit of tax, both to the supplier, when it is approved."""
@@ -57,16 +67,12 @@ class Office:
     def lines(self, topic):
         return (self.folder / f"{topic}.jsonl").read_text().splitlines()
 
-    def feed_whole(self, cluster):
-        for topic in self.topics:
-            cluster.kontor("produce", topic, self.folder / f"{topic}.jsonl")
-
     def disagreements(self, found):
         """With what the generator says."""
         return checks.office_disagreements(found, self.expected)
 
-    def start_feeding(self, cluster, seconds):
-        return Feeding(cluster, {topic: (self.folder / f"{topic}.jsonl", max(1, round(len(self.lines(topic)) / seconds))) for topic in self.topics})
+    def start_feeding(self, world, seconds):
+        return Feeding(world.cluster, {topic: (self.folder / f"{topic}.jsonl", max(1, round(len(self.lines(topic)) / seconds))) for topic in self.topics})
 
 
 class Feeding:
@@ -93,3 +99,124 @@ class Feeding:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+class People:
+    """Invoices of every fate (tests/e2e/deciding.py), and what people decide of them while all goes on: approvals of one and of two, refusals, corrections, a replay of dead letters."""
+
+    topics, processors = ("invoice.events",), ("invoice", "reviewer", "acknowledger")
+    properties = {"tables.source": "MDM"}
+    inputs_too = ("invoice.events",)
+    depends_on_waiting = ("acknowledger", "reviewer", "invoice")    # decisions are of today: times of them are in the states
+    hot = False
+
+    def __init__(self, seed, size):
+        self.name, self.documents = f"people-{size}", size
+        self.events = size
+        self.folder = REPOSITORY / "build" / "chaos" / "load" / self.name
+        if not (self.folder / "invoice.events.jsonl").exists():
+            write_master(self.folder / "master", deciding.company())
+            (self.folder / "invoice.events.jsonl").write_text("".join(line(deciding.invoice(number), number % 600) for number in range(size)))
+
+    def disagreements(self, found):
+        """With what each document must come to by its number."""
+        try:
+            deciding.check(deciding.ends(lambda topic: found["records"][topic]), self.documents)
+        except AssertionError as error:
+            return [str(error)]
+        return []
+
+    def start_feeding(self, world, seconds):
+        return Deciding(world, self, seconds)
+
+
+class Deciding:
+    """Sends the invoices, and decides what is held or rejected as it comes up, each once, until all has been decided."""
+
+    def __init__(self, world, load, seconds):
+        self.world, self.cluster, self.load, self.seconds, self.failure, self.killed, self.standing = world, world.cluster, load, seconds, None, False, "nothing decided"
+        self.invoices = Feeding(self.cluster, {"invoice.events": (load.folder / "invoice.events.jsonl", max(1, round(load.documents / seconds)))})
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        try:
+            self.decide_all()
+        except Exception as failure:    # told when the feeding ends
+            self.failure = failure
+
+    def decide_all(self):
+        fates = Counter(number % 7 for number in range(self.load.documents))
+        due = sum(fates[fate] for fate in (deciding.ONE, deciding.TWO, deciding.REFUSED)) + 2 * (fates[deciding.CORRECTED] + fates[deciding.REJECTED])
+        decided, begun, sent_masters, replayed = set(), time.monotonic(), False, False
+        while (len(decided) < due or not replayed) and not self.killed:
+            self.decide(decided)
+            if not sent_masters and time.monotonic() - begun > self.seconds / 2:
+                self.send("master.suppliers", [json.dumps(record(supplier=f"L{number}")) + "\n" for number in range(deciding.LATE)])
+                self.send("master.source-permissions", [json.dumps(permission("ERP9", "invoice.events")) + "\n"])
+                sent_masters = True
+            elif sent_masters and not replayed and not self.invoices.going_on():
+                replayed = self.replay(fates[deciding.DEAD])
+            self.standing = f"{len(decided)} of {due} decided, masters {'sent' if sent_masters else 'not sent'}, {'replayed' if replayed else 'not replayed'}"
+            time.sleep(0.5)
+
+    def send(self, topic, lines):
+        self.cluster.kontor("produce", topic, input="".join(lines), deadline_s=180)
+
+    def reading(self, what):
+        """Reads are simply made again: the broker may be away."""
+        while not self.killed:
+            try:
+                return what()
+            except (RuntimeError, TimeoutError):
+                time.sleep(0.5)
+        return {}
+
+    def decide(self, decided):
+        shown = self.reading(lambda: {**deciding.exceptions(self.cluster, "exceptions.held", "held"), **deciding.exceptions(self.cluster, "exceptions.rejected", "rejected")})
+        new = [item for identifier, item in sorted(shown.items()) if identifier not in decided and self.awaits(item)]
+        if new:
+            self.send("review.decisions", [text for item in new for text in deciding.decisions_of(item)])
+            decided.update(item["event_id"] for item in new)
+
+    @staticmethod
+    def awaits(item):
+        """What people have refused or put right comes up as rejected too."""
+        fate = int(item["document"][1:]) % 7
+        return item["event_id"][0] == "C" and item["outcome"] == "held" or item["event_id"][0] == "E" and (item["outcome"] == "held") == (fate != deciding.REJECTED)
+
+    def replay(self, dead):
+        """When every invoice instance knows the permission and all dead letters are there."""
+        invoices = [instance for instance in self.world.alive_instances() if instance.kind == "invoice"]
+        if not all(instance.alive() and instance.metric("kontor_table_entries", table="source-permissions") == 4 for instance in invoices):
+            return False
+        if len(self.reading(lambda: self.cluster.kontor("consume", "dlq.invoice.events").stdout.splitlines())) < dead:
+            return False
+        self.reading(lambda: self.cluster.kontor("dlq", "replay", "--index", self.world.folder / "index", "--source", "ERP9", "--user", "olga", "--reason", "permitted now", "--yes",
+                                                 "--format", "json") or True)
+        return True
+
+    def going_on(self):
+        return self.thread.is_alive()
+
+    def end(self, deadline_s):
+        self.invoices.end(deadline_s)
+        try:
+            wait_until(lambda: not self.thread.is_alive(), deadline_s, "all decided", interval_s=0.2)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {self.standing}") from None
+        if self.failure:
+            raise RuntimeError(f"the load could not be sent: {self.failure}") from self.failure
+
+    def kill(self):
+        self.killed = True
+        self.invoices.kill()
+        self.thread.join(200)
+
+
+def load_of(seed, seconds, chance, with_hot_key):
+    """Every third decade of seeds has people, the others the office. Seeds of a decade share a load."""
+    decade = seed // 10
+    if decade % 3 == 2:
+        return People(decade, max(140, min(1400, seconds * 4)))
+    return Office(decade * 10, max(60, min(960, seconds * 2)), hot=with_hot_key and chance.random() < 0.2)

@@ -214,7 +214,7 @@ class Namespace:
 
 
 def sweep_namespaces():
-    """Those of campaigns that were killed."""
+    """The network namespaces of campaigns that were killed."""
     folder = Path("/run/netns")
     for entry in folder.glob("kchaos-*") if folder.is_dir() else []:
         if not Path(f"/proc/{entry.name.split('-')[1]}").exists():
