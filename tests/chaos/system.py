@@ -102,9 +102,8 @@ class World:
     def __enter__(self):
         try:
             self.cluster.start()
-            self.cluster.kontor("topics", "apply", "--partitions", str(PARTITIONS))
-            self.cluster.kontor("schemas", "register")
-            self.cluster.kontor("master", "load", self.load.folder / "master")
+            for arguments in (("topics", "apply", "--partitions", PARTITIONS), ("schemas", "register"), ("master", "load", self.load.folder / "master")):
+                self.prepare(*arguments)
             for processor in self.load.processors:
                 for number in range(2 if processor in self.doubled else 1):
                     self.add(processor, number)
@@ -122,6 +121,15 @@ class World:
         for path in sorted(self.folder.glob("mount-*")):
             os.system(f"umount -l {path} 2>/dev/null")
         self.cluster.stop()
+
+    def prepare(self, *arguments):
+        """On a machine that many share the broker may be too slow for the first try: each of these can be run again."""
+        for attempt in range(5):
+            result = self.cluster.kontor(*arguments, check=False, deadline_s=180)
+            if result.returncode == 0:
+                return
+            self.note(f"kontor {arguments[0]} {arguments[1]}, try {attempt + 1}: {result.stderr.strip()}")
+        raise RuntimeError(f"kontor {arguments[0]} {arguments[1]}: {result.stderr}")
 
     def add(self, processor, number, **properties):
         instance = Instance(self, processor, f"{processor}-{number}", {key.replace("_", "."): value for key, value in properties.items()})
