@@ -1,42 +1,48 @@
 """The machine: its clock goes wrong, its memory runs out."""
 
 import os
+import struct
 import subprocess
 import time
 from pathlib import Path
 
 from faults.base import Fault, one
 
-LIBRARY = next(iter(sorted(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))), None)
 CGROUP = Path("/sys/fs/cgroup/memory")
 
 
+SHIFTS = {"+1h": 3600, "-1h": -3600, "+1d": 86400, "-1d": -86400}
+
+
 class Clock(Fault):
-    """The clock of one instance jumps while it runs (not the monotonic one, which no clock's error moves), and back; or it starts in a zone in the hour of its change."""
+    """The wall clock of one instance jumps while it runs, and back (the monotonic one does not, as with a real one: shifted_clock.c); or it runs through the hour in which
+    the zone's clocks go back."""
 
     row, name, goal, hold = "clock ± 1 h, ± 1 day, DST", "clock", 20, (5, 8)
 
-    def unable(self, world):
-        return None if LIBRARY else "libfaketime is not installed"
-
     def strike(self, world, chance):
         self.victim = one(chance, world)
-        kind = chance.choice(("+1h", "-1h", "+1d", "-1d", "DST"))
+        kind = chance.choice((*SHIFTS, "DST"))
         self.file = world.folder / f"clock-{self.victim.name}"
-        self.file.write_text("+0")
-        environment = {"LD_PRELOAD": str(LIBRARY), "FAKETIME_DONT_FAKE_MONOTONIC": "1", "FAKETIME_NO_CACHE": "1", "FAKETIME_TIMESTAMP_FILE": str(self.file)}
-        if kind == "DST":   # two seconds before Amsterdam's clocks go back, a month ago
-            self.file.write_text("@2026-10-25 02:59:58")
-            environment["TZ"] = "Europe/Amsterdam"
+        # Two seconds before Amsterdam's clocks went back in October 2026.
+        self.set(0 if kind != "DST" else 1792890000 - 2 - int(time.time()))
+        environment = {"LD_PRELOAD": str(world.cluster.binaries.parent / "tests" / "libchaos_shifted_clock.so"), "SHIFTED_CLOCK": str(self.file),
+                       **({"TZ": "Europe/Amsterdam"} if kind == "DST" else {})}
         world.hold_down(self.victim, self.name)
         self.victim.environment = environment
         world.let_up(self.victim)
         if kind != "DST":
             time.sleep(1)
-            self.file.write_text(kind)
+            self.set(SHIFTS[kind])
         return f"clock of {self.victim.name}: {kind}"
 
+    def set(self, seconds):
+        with open(self.file, "r+b" if self.file.exists() else "w+b") as file:
+            file.write(struct.pack("q", seconds))
+
     def heal(self, world):
+        self.set(0)     # back while it runs; then as it was
+        time.sleep(1)
         self.victim.environment = {}
         world.restart(self.victim, self.name)
         self.done += 1
