@@ -30,7 +30,7 @@ from cluster import REPOSITORY, LostMarkers, finish, test  # noqa: E402
 from faults import BY_NAME, FAULTS, processes  # noqa: E402
 from load import load_of  # noqa: E402
 from network import chance_of, sweep_namespaces  # noqa: E402
-from system import QUICK, World  # noqa: E402
+from system import BUSY, QUICK, World  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "chaos"
 BINARIES = REPOSITORY / "build" / "fault" / "bin"
@@ -176,7 +176,7 @@ class Campaign:
 
     def judge(self, found, wanted, stops):
         self.findings = {"A": checks.check_a(found, wanted, self.world.poison), "B": checks.check_b(found, wanted), "C": checks.check_c(found, self.load),
-                         "D": checks.check_d(found, self.trouble), "E": checks.check_e(self.world.exits, stops)}
+                         "D": checks.check_d(found, self.trouble + [f"no progress {took} s after {what}" for what, took, load in self.world.late if load < BUSY]), "E": checks.check_e(self.world.exits, stops)}
         if any(self.findings.values()):
             kept = FOLDER / f"kept-{self.seed}"
             shutil.rmtree(kept, ignore_errors=True)
@@ -196,7 +196,7 @@ class Campaign:
             "state": {name: times for name, times in kinds.items() if times}, "hot": int(self.load.hot),
             "unable": {fault.name: fault.why for fault in self.faults if getattr(fault, "why", None)}, "recoveries": self.world.recoveries,
             "exits": [[ended.instance, ended.code, ended.killed_by or (ended.words[1][:200] if ended.words else "")] for ended in self.world.exits],
-            "void": self.void, "findings": {letter: checks.in_short(texts) for letter, texts in self.findings.items() if texts}, "load_average": round(os.getloadavg()[0], 1),
+            "late": self.world.late, "void": self.void, "findings": {letter: checks.in_short(texts) for letter, texts in self.findings.items() if texts}, "load_average": round(os.getloadavg()[0], 1),
             "lines": self.lines}
         path = FOLDER / "reports" / f"{self.seed}.json"
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -222,5 +222,5 @@ def load_of(seed, seconds, chance, with_hot_key):
     """Every third decade of seeds has people, the others the office. Seeds of a decade share a load."""
     decade = seed // 10
     if decade % 3 == 2:
-        return People(decade, max(140, min(1400, seconds * 4)))
-    return Office(decade * 10, max(60, min(960, seconds * 2)), hot=with_hot_key and chance.random() < 0.2)
+        return People(decade, max(140, min(700, seconds * 2)))
+    return Office(decade * 10, max(60, min(300, seconds)), hot=with_hot_key and chance.random() < 0.2)

@@ -184,7 +184,8 @@ class Namespace:
         for command in (["ip", "netns", "add", self.name], ["ip", "link", "add", outer, "type", "veth", "peer", "name", inner, "netns", self.name],
                         ["ip", "addr", "add", f"{self.host}/30", "dev", outer], ["ip", "link", "set", outer, "up"],
                         ["ip", "-n", self.name, "addr", "add", f"{self.inside}/30", "dev", inner], ["ip", "-n", self.name, "link", "set", inner, "up"],
-                        ["ip", "-n", self.name, "link", "set", "lo", "up"], [*self._nft(), "add table inet chaos"]):
+                        ["ip", "-n", self.name, "link", "set", "lo", "up"], [*self._nft(), "add table inet chaos"],
+                        *([*self._nft(), f"add chain inet chaos {chain} {{ type filter hook {chain} priority 0 ; policy accept ; }}"] for chain in ("input", "output"))):
             try:
                 result = _run(*command)
             except FileNotFoundError as error:
@@ -204,10 +205,9 @@ class Namespace:
 
     def rules(self, incoming=(), outgoing=()):
         """Sets the rules of both chains; each a rule's text without the chain. None: all passes."""
-        text = "flush table inet chaos\n" + "".join(
-            f"table inet chaos {{ chain {name} {{ type filter hook {name} priority 0; policy accept; {' '.join(rule + ';' for rule in rules)} }} }}\n"
-            for name, rules in (("input", incoming), ("output", outgoing)))
-        subprocess.run([*self._nft(), "-f", "-"], input=text, check=True, capture_output=True, text=True)
+        text = "".join(f"flush chain inet chaos {chain}\n" + "".join(f"add rule inet chaos {chain} {rule}\n" for rule in rules)
+                       for chain, rules in (("input", incoming), ("output", outgoing)))
+        subprocess.run([*self._nft(), "-f", "-"], input=text, check=True, stdout=subprocess.DEVNULL, text=True)
 
     def close(self):
         _run("ip", "netns", "del", self.name)

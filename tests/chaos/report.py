@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 
 from cluster import REPOSITORY
 from faults import FAULTS
+from system import BUSY
 
 REPORTS = REPOSITORY / "build" / "chaos" / "reports"
 KEPT = REPOSITORY / "tests" / "chaos" / "reports.jsonl"
@@ -21,7 +22,7 @@ def short(content):
     recoveries = defaultdict(list)
     for what, seconds in content.get("recoveries", []):
         recoveries[what].append(seconds)
-    return {**{name: content[name] for name in ("seed", "date", "minutes", "brokers", "time_outs", "load", "events", "faults", "points", "state", "hot", "void", "unable", "load_average")
+    return {**{name: content[name] for name in ("seed", "date", "minutes", "brokers", "time_outs", "load", "events", "faults", "points", "state", "hot", "void", "unable", "load_average", "late")
                if content.get(name)},
             "findings": {letter: texts[0][:200] for letter, texts in content.get("findings", {}).items() if texts},
             "recoveries": {what: [len(seconds), round(statistics.median(seconds), 1), max(seconds)] for what, seconds in recoveries.items()},
@@ -79,6 +80,9 @@ def summary():
              f"{sum(entry['brokers'] == 3 for entry in campaigns)} of them with three brokers, {sum(entry['time_outs'] == 'defaults' for entry in campaigns)} with kontor's own time-outs. "
              f"{len(every) - len(entries)} more showed nothing, since the broker lost its own markers.", ""]
     lines += table(entries) + sums(entries)
+    late = [f"{took} s after {what}, load average {load}" for entry in campaigns for what, took, load in entry.get("late", [])]
+    if late:
+        lines += ["", f"Later than 60 s, on a machine that others kept busier than {BUSY}: " + "; ".join(late) + "."]
     lines += ["", "Seeds: " + ", ".join(str(entry["seed"]) for entry in campaigns) + ".", "",
               "Campaigns in which a checker found something: " + (", ".join(f"{entry['seed']} ({', '.join(entry['findings'])})" for entry in wrong) or "none") + "."]
     return "\n".join(lines) + "\n"

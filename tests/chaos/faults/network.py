@@ -1,6 +1,7 @@
 """The network between processors and brokers: cut (both ways, one way, half-open, the coordinator alone) by nftables in a namespace of the test's own; bad by a proxy."""
 
 import re
+import time
 
 from faults.base import Fault
 
@@ -29,6 +30,7 @@ class Cut(Fault):
             outgoing = [f"tcp dport {every} ct state new accept", f"tcp dport {every} ct mark 1 drop"]
             incoming = [f"tcp sport {every} ct mark 1 drop"]
             world.cluster.network.rules([], [f"tcp dport {every} ct state established ct mark set 1"])
+            time.sleep(1)       # all that is open says something and is marked
         elif kind in ("coordinator only", "one broker only"):
             number = self.coordinator(world) if kind == "coordinator only" else chance.choice(list(ports))
             incoming, outgoing = [f"tcp sport {ports[number]} drop"], [f"tcp dport {ports[number]} drop"]
