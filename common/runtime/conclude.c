@@ -151,10 +151,10 @@ void conclude_audited(struct decision *decision) {
 
 void conclude_dead_letter(struct decision *decision, enum reason reason, const char *text) {
     /* Key, value and headers go on untouched; what we know is said in headers of our own. */
-    enum { OURS = 9 };
+    enum { OURS = 9, CUT = 1 };
     const struct engine_message *message = decision->message;
     const struct engine *engine = decision->engine;
-    struct record_header *headers = decision_alloc(decision, (message->header_count + OURS) * sizeof *headers);
+    struct record_header *headers = decision_alloc(decision, (message->header_count + OURS + CUT) * sizeof *headers);
     if (message->header_count) memcpy(headers, message->headers, message->header_count * sizeof *headers);
     struct record_header *ours = headers + message->header_count;
     ours[0] = (struct record_header){"kontor-reason", slice_of(reasons[reason].code)};
@@ -166,7 +166,13 @@ void conclude_dead_letter(struct decision *decision, enum reason reason, const c
     ours[6] = (struct record_header){"kontor-offset", decision_format(decision, "%lld", (long long)message->offset)};
     ours[7] = (struct record_header){"kontor-timestamp", decision_format(decision, "%lld", (long long)message->timestamp_ms)};
     ours[8] = (struct record_header){"kontor-time", decision_format(decision, "%lld", (long long)message->received_ms)};
-    conclude_send(decision, engine->dead_letters[message->input], -1, message->value, headers, message->header_count + OURS);
+    size_t count = message->header_count + OURS;
+    struct slice value = message->value;
+    if (value.length > RECORD_SIZE_MAXIMUM) {
+        headers[count++] = (struct record_header){"kontor-cut-from", decision_format(decision, "%zu", value.length)};
+        value.length = LETTER_SIZE_MAXIMUM;
+    }
+    conclude_send(decision, engine->dead_letters[message->input], -1, value, headers, count);
 }
 
 /* posting.commands.<erp>: each ERP's name is joined once and kept, so that equal topics are equal pointers. */

@@ -109,6 +109,10 @@ void deciding_read(struct decision *decision, bool from_parking) {
         report(decision, REASON_DECODE_FAILED, "", "%s", message->value.data ? "not in the Confluent wire format" : "no value");
         return;
     }
+    if (message->value.length > RECORD_SIZE_MAXIMUM && !decision->input->follows && !decision->input->internal) {
+        report(decision, REASON_DECODE_FAILED, "", "%zu bytes, at most %d are read", message->value.length, RECORD_SIZE_MAXIMUM);
+        return;
+    }
     const struct codec_plan *plan = NULL;
     switch (engine->options.schemas.plan(engine->options.schemas.context, decision->input->type, schema_id, &plan, &error)) {
     case SCHEMA_READABLE: break;

@@ -19,6 +19,9 @@
 /* Stores of the engine; the processor's first is STORE_FIRST on the wire, 0 in its declaration. */
 enum { STORE_ENGINE = 0, STORE_PARKED = 1, STORE_FIRST = 2, STORE_LIMIT = STORE_FIRST + STORES_MAXIMUM };
 enum { LAYOUT_KEY_SIZE = 8, LAYOUT_LIMIT = 256 };
+/* A record from outside may have so many bytes, and so much of a longer one is kept in its dead letter: what is made of a record must fit into one of ours, of
+ * 4 MiB (deploy/topics.tsv, producer.c). The topics take 1 MiB unless somebody has raised that. */
+enum { RECORD_SIZE_MAXIMUM = 3 << 20, LETTER_SIZE_MAXIMUM = 1 << 20 };
 enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 128, EVENT_IDS_MAXIMUM = 256, MARKS_MAXIMUM = 64, LINKS_MAXIMUM = 256, STEP_SIZE = 64, SHOWN_SIZE = 17 };
 
 /* The day of a moment, in UTC, since 1970. */
@@ -303,6 +306,7 @@ void conclude_exception(struct decision *decision, const struct output_topic *to
 void conclude_shown(const struct decision *decision, char text[SHOWN_SIZE]);
 void conclude_shown_of(const struct parked_event *parked, char text[SHOWN_SIZE]);
 void conclude_audit(struct decision *decision, const struct audit_entry *entry);
+/* With its bytes as they came; of more than RECORD_SIZE_MAXIMUM the first LETTER_SIZE_MAXIMUM, and the header kontor-cut-from says of how many. */
 void conclude_dead_letter(struct decision *decision, enum reason reason, const char *text);
 void conclude_emissions(struct decision *decision);
 /* A record whose time has come. */

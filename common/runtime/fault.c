@@ -9,6 +9,7 @@ static const char *const points[] = {"after-begin",   "after-produce", "before-s
                                      "after-offsets", "before-commit", "after-commit", "before-state", "after-state"};
 static const char *armed;
 static long remaining;
+static int blow = SIGKILL;
 
 bool fault_arm(const char *text, struct error *error) {
     armed = NULL;
@@ -17,13 +18,15 @@ bool fault_arm(const char *text, struct error *error) {
     size_t length = colon ? (size_t)(colon - text) : strlen(text);
     for (size_t i = 0; i < sizeof points / sizeof *points; i++)
         if (strlen(points[i]) == length && memcmp(points[i], text, length) == 0) armed = points[i];
-    remaining = colon ? strtol(colon + 1, NULL, 10) : 1;
-    if (armed && remaining > 0) return true;
-    return error_set(error, "fault=%s is not POINT:N with a point of common/runtime/fault.h", text);
+    char *end = NULL;
+    remaining = colon ? strtol(colon + 1, &end, 10) : 1;
+    blow = end && strcmp(end, ":stop") == 0 ? SIGSTOP : SIGKILL;
+    if (armed && remaining > 0 && (!end || !*end || blow == SIGSTOP)) return true;
+    return error_set(error, "fault=%s is not POINT:N or POINT:N:stop with a point of common/runtime/fault.h", text);
 }
 
 void fault_reached(const char *point) {
-    if (armed && strcmp(armed, point) == 0 && --remaining == 0) raise(SIGKILL);
+    if (armed && strcmp(armed, point) == 0 && --remaining == 0) raise(blow);
 }
 #else
 typedef int fault_points_are_not_compiled_in;

@@ -45,7 +45,7 @@ static const struct config_key common_keys[] = {
     {.name = "tables.source", .fallback = "", .help = "authoritative sources of the master tables, separated by commas; needed unless every table names its own"},
     {.name = "topics.also", .fallback = "", .help = "lists of topics of processors from other projects, files separated by commas; for the command kontor, which may read the same properties"},
 #ifdef KONTOR_FAULT_POINTS
-    {.name = "fault", .fallback = "", .help = "POINT:N, for tests: the process kills itself when it comes to POINT the N-th time"},
+    {.name = "fault", .fallback = "", .help = "POINT:N, for tests: the process kills itself when it comes to POINT the N-th time; POINT:N:stop: it stops itself"},
     {.name = "processing.guarantee", .fallback = "exactly_once", .help = "at_least_once sends without transactions, for tests/bench: what exactly-once costs", .kind = CONFIG_CHOICE, .choices = "exactly_once at_least_once"},
 #endif
 };

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/platform/file.h"
+#include "common/state/inspect.h"
 #include "common/state/preallocate.h"
 
 _Static_assert(MDB_VERSION_MAJOR == 0 && MDB_VERSION_MINOR == 9, "header_problem knows the file format of LMDB 0.9");
@@ -75,18 +76,6 @@ static void note_assertion(MDB_env *lmdb, const char *text) {
 
 /* ---- the file before LMDB maps it ---- */
 
-struct meta_tree { uint32_t page_size; uint16_t flags, depth; size_t branch_pages, leaf_pages, overflow_pages, entries, root; };
-
-/* What LMDB 0.9 writes at the beginning of the first two pages: MDB_page and MDB_meta of its mdb.c. */
-struct meta_page {
-    size_t number; uint16_t unused, flags; uint32_t pages;
-    uint32_t magic, version;
-    void *address;
-    size_t map_size;
-    struct meta_tree trees[2];
-    size_t last_page, transaction;
-};
-
 static bool read_meta(int file, off_t at, struct meta_page *meta) {
     return pread(file, meta, sizeof *meta, at) == (ssize_t)sizeof *meta && (meta->flags & 0x08) && meta->magic == 0xBEEFC0DE && meta->version == 1;
 }
@@ -95,8 +84,8 @@ static bool has_root(const struct meta_page *meta, int tree) {
     return meta->trees[tree].root == SIZE_MAX || meta->trees[tree].root <= meta->last_page;
 }
 
-/* Why the file cannot be mapped, or NULL: reading a mapped page behind the file's end kills the process. */
-static const char *header_problem(int file, uint64_t size) {
+/* Why the file cannot be used, or NULL. Reading a mapped page behind the file's end would kill the process: that it is long enough comes first. */
+static const char *data_problem(int file, uint64_t size, bool (*genuine)(struct slice key, struct slice value)) {
     static const char not_lmdb[] = "its data file has no valid beginning", truncated[] = "its data file is cut off";
     struct meta_page first, second;
     if (size == 0) return NULL;
@@ -107,18 +96,18 @@ static const char *header_problem(int file, uint64_t size) {
     if (!read_meta(file, page_size, &second) || second.trees[0].page_size != page_size) return not_lmdb;
     const struct meta_page *newer = first.transaction < second.transaction ? &second : &first;
     if (newer->last_page >= size / page_size) return truncated;
-    return has_root(newer, 0) && has_root(newer, 1) ? NULL : not_lmdb;
+    return has_root(newer, 0) && has_root(newer, 1) ? inspect(file, newer, "records", genuine) : not_lmdb;
 }
 
 /* Looks at what is in the folder; *size becomes the data file's. */
-static const char *folder_problem(const struct environment *environment, const char *boot_id, uint64_t *size) {
+static const char *folder_problem(const struct environment *environment, const char *boot_id, bool (*genuine)(struct slice key, struct slice value), uint64_t *size) {
     struct stat status;
     *size = 0;
     int file = openat(environment->folder, DATA_FILE, O_RDONLY | O_CLOEXEC);
     if (file < 0) return errno == ENOENT ? NULL : "its data file cannot be opened";
     const char *problem = mark_problem(environment, boot_id);
     if (!problem && fstat(file, &status) != 0) problem = "its data file cannot be read";
-    if (!problem) problem = header_problem(file, *size = (uint64_t)status.st_size);
+    if (!problem) problem = data_problem(file, *size = (uint64_t)status.st_size, genuine);
     close(file);
     return problem;
 }
@@ -205,7 +194,8 @@ static bool take_folder(struct environment *environment, struct error *error) {
     return false;
 }
 
-bool environment_open(struct environment *environment, const char *path, const char **emptied_because, struct error *error) {
+bool environment_open(struct environment *environment, const char *path, bool (*genuine)(struct slice key, struct slice value), const char **emptied_because,
+                      struct error *error) {
     char boot_id[64];
     uint64_t size;
     int code;
@@ -215,7 +205,7 @@ bool environment_open(struct environment *environment, const char *path, const c
         return error_set(error, "the path of the folder %.100s... is too long", path);
     if (!take_folder(environment, error)) return false;
     read_boot_id(boot_id);
-    *emptied_because = folder_problem(environment, boot_id, &size);
+    *emptied_because = folder_problem(environment, boot_id, genuine, &size);
     if (*emptied_because) size = 0;
     bool ok = (!*emptied_because || delete_data(environment, error)) && prepare_lock_file(environment, error) && mark(environment, "open", boot_id, error);
     if (ok && !start(environment, size, &code, error)) {

@@ -4,6 +4,7 @@ import base64
 import json
 import shutil
 import struct
+import subprocess
 import sys
 import urllib.request
 from pathlib import Path
@@ -195,6 +196,16 @@ def registry_down(cluster, processors):
         assert outcome_of(cluster, waiting)["outcome"] == "accepted"
 
 
+def too_large(cluster, processors):
+    """Where somebody has raised a topic's limit: ten times what other topics take, which no dead letter could hold."""
+    cluster.kafka_tool("kafka.admin.ConfigCommand", "--alter", "--entity-type", "topics", "--entity-name", "invoice.events", "--add-config", "max.message.bytes=16777216")
+    subprocess.run([REPOSITORY / "build" / "tests" / "chaos_tool", "large", cluster.bootstrap, "invoice.events", "ACME|LARGE", str(10 << 20), "1772445600000"], check=True, timeout=60)
+    with test("a record of 10 MiB: DLQ with its beginning and how long it was, and the processor goes on behind it"):
+        found = wait_until(lambda: [letter for letter in consume(cluster, "dlq.invoice.events", "--raw") if letter["key"] == "ACME|LARGE"], 30, "the dead letter", interval_s=0.2)
+        assert len(found) == 1 and found[0]["headers"]["kontor-cut-from"] == str(10 << 20) and len(base64.b64decode(found[0]["value"])) == 1 << 20, found[0]["headers"]
+        await_caught_up(processors)
+
+
 def main():
     with company(FOLDER) as (cluster, processors):
         unreadable(cluster, processors)
@@ -205,6 +216,7 @@ def main():
         incompatible_writer(cluster)
         new_schema_while_registry_is_down(cluster, processors)
         registry_down(cluster, processors)
+        too_large(cluster, processors)
         with test("nothing was lost: every event has one outcome"):
             await_caught_up(processors)
             summary = json.loads(cluster.kontor("status", "--format", "json").stdout)

@@ -1,7 +1,6 @@
 """Exceptions of every kind at once – held, waiting, rejected, dead – with decisions of one and of two people, refusals, corrections and a replay, while every process is killed
 at random: it ends as the undisturbed run does. MIXED=10000 for the long run, SEED=... repeats the moments of the kills."""
 
-import base64
 import json
 import os
 import random
@@ -12,8 +11,9 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from people import FLOWS, permission, record, rules  # noqa: E402
-from small import event, line, master, write_master  # noqa: E402
+from deciding import CORRECTED, LATE, ONE, PROCESSORS, REFUSED, REJECTED, TWO, check, company, decisions_of, ends, exceptions, invoice  # noqa: E402
+from people import permission, record  # noqa: E402
+from small import line, write_master  # noqa: E402
 from world import REPOSITORY, await_caught_up, consume, prepare  # noqa: E402
 from cluster import Cluster, finish, seed, spawn, test, wait_until  # noqa: E402
 from asking import MDM, send  # noqa: E402
@@ -22,73 +22,6 @@ FOLDER = REPOSITORY / "build" / "tests" / "mixed"
 SHORT = os.environ.get("TESTS_SHORT") == "yes"
 DOCUMENTS = int(os.environ.get("MIXED") or (420 if SHORT else 10000))
 PIECES = 8 if SHORT else 25     # in which events and decisions are sent: after each something may be killed
-ONE, TWO, REFUSED, CORRECTED, WAITING, REJECTED, DEAD = range(7)    # what becomes of a document, by its number
-SUPPLIERS, LATE = 40, 20        # known; those that arrive late, a master record each
-PROCESSORS = ("invoice", "reviewer", "acknowledger")
-
-
-def company():
-    return master(
-        posting_rules=[record(rule_set="std", rules=rules())],
-        suppliers=[record(supplier=f"S{number}") for number in range(SUPPLIERS)],
-        source_permissions=[permission("ERP1", "invoice.events"), permission("ERP1", "procurement.events"), permission("console", "review.decisions")],
-        tolerances=[record(entity="ACME", price_percent="2", price_amount="1", wait_days=2000)],     # a corrected event is of today: nothing is to wait too long for that
-        review_policies=[record(entity="ACME", amount="1000", second_amount="5000", expiry_hours=48, deciders=[{"reason": "*", "role": "manager"}])],
-        approvers=[record(entity="ACME", user=user, roles=["manager"]) for user in ("bob", "carol", "dora")],
-        flow_policies=[record(entity="*", flow=flow, limits=[{"step": "decided", "minutes": 100000000}], control_owner="AP", exception_path="desk") for flow in FLOWS])
-
-
-def invoice(number):
-    fate = number % 7
-    net, tax, total = {TWO: ("6000.00", "1140.00", "7140.00"), WAITING: ("100.00", "19.00", "119.00"), DEAD: ("100.00", "19.00", "119.00")}.get(fate, ("1000.00", "190.00", "1190.00"))
-    supplier = f"L{number % LATE}" if fate == WAITING else f"S{number % SUPPLIERS}"
-    fields = {"source": "ERP9"} if fate == DEAD else {}
-    return event("received", f"I{number}", supplier=supplier, number=f"N-{number}", user="ann", total="1191.00" if fate == REJECTED else total,
-                 lines=[{"line": "1", "net": net, "tax_code": "V19", "tax": tax, "account": "400000"}], **{**fields, "event_id": f"E{number:06}"})
-
-
-# ---------------------------------------------------------------- decisions
-
-def decision(identifier, action, shown, user, **fields):
-    value = {"event_id": identifier, "source": "console", "action": action, "entity": shown["entity"], "partner": shown["partner"], "processor": shown["processor"],
-             "item": shown["item"], "origin": shown["origin"], "shown": shown["shown"], "shown_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 1)),
-             "document": shown["document"], "user": user, "role": "manager", "reason": "looked at it", **fields}
-    return json.dumps({"key": f"{shown['entity']}|{shown['partner']}", "value": value}) + "\n"
-
-
-def avro_bytes(bytes_):
-    return bytes([2 * len(bytes_)]) + bytes_
-
-
-def decimal_bytes(amount_e4):
-    return avro_bytes(amount_e4.to_bytes((amount_e4.bit_length() + 8) // 8, "big"))
-
-
-def corrected(shown, total=None):
-    """The event with another event id of the same length, and total: of the same length as well, so that its bytes need no codec."""
-    value, old, new = base64.b64decode(shown["value"]), shown["event_id"].encode(), b"C" + shown["event_id"].encode()[1:]
-    for before, after in [(avro_bytes(old), avro_bytes(new))] + ([(decimal_bytes(11910000), decimal_bytes(total))] if total else []):
-        assert value.count(before) == 1 and len(before) == len(after), (before, value)
-        value = value.replace(before, after)
-    return {"topic": "invoice.events", "value": base64.b64encode(value).decode(), "corrected_event_id": new.decode()}
-
-
-def decisions_of(shown):
-    document = shown["document"]
-    fate = int(document[1:]) % 7
-    if shown["event_id"].startswith("C"):
-        return [decision(f"{document}-C-dora", "approve", shown, "dora")]
-    if fate == REFUSED:
-        return [decision(f"{document}-refuse", "refuse", shown, "bob")]
-    if fate in (CORRECTED, REJECTED):
-        return [decision(f"{document}-correct", "correct", shown, "bob", **corrected(shown, 11900000 if fate == REJECTED else None))]
-    return [decision(f"{document}-{user}", "approve", shown, user) for user in ("bob", "carol")[:2 if fate == TWO else 1]]
-
-
-def exceptions(cluster, topic, outcome):
-    return {found["value"]["event_id"]: found["value"] for found in consume(cluster, topic) if found["value"]["outcome"] == outcome and found["value"]["processor"] == "invoice"}
-
-
 # ---------------------------------------------------------------- a run
 
 class Killing:
@@ -158,52 +91,25 @@ def run(name, chance=None):
             processor.wait_ready()
         await_caught_up(list(processors.values()))
         print(f"  {name}: {killing.kills} kills of processors", flush=True)
-        return ends(cluster)
+        return {**ends(lambda topic: consume(cluster, topic)), "listed": listed(cluster)}
 
 
-def ends(cluster):
-    """What it came to: final outcomes, journals, what is on audit, documents; without places and times."""
-    outcomes = {}
-    for found in consume(cluster, "acknowledgments"):
-        value = found["value"]
-        if not value.get("later"):
-            outcomes[value["event_id"]] = (value["outcome"], tuple(sorted(reason["code"] for reason in value["reasons"])))
-    journals = Counter(json.dumps([found["value"][name] for name in ("idempotency_key", "posting_date", "lines")]) for found in consume(cluster, "posting.commands.tryton"))
-    audit = Counter((entry["processor"], entry["action"], entry["outcome"], entry["by"], entry["document"], tuple(sorted(entry["decisions"])))
-                    for entry in (found["value"] for found in consume(cluster, "audit")))
-    documents = {found["key"]: (found["value"]["state"], tuple(sorted(journal["key"] for journal in found["value"]["journals"]))) for found in consume(cluster, "documents")}
-    sent = Counter(found["value"]["event_id"] for found in consume(cluster, "invoice.events"))
-    listed = {state: Counter(row["document"] for row in json.loads(cluster.kontor("exceptions", "list", "--format", "json", *options).stdout))
-              for state, options in {"now": (), "corrected": ("--state", "corrected")}.items()}
-    return {"outcomes": outcomes, "journals": journals, "audit": audit, "documents": documents, "events": sent, "listed": listed}
-
-
-def check(result):
-    """By the documents' numbers alone."""
-    expected = {}
-    for number in range(DOCUMENTS):
-        fate, identifier = number % 7, f"{number:06}"
-        expected[f"E{identifier}"] = {ONE: "accepted", TWO: "accepted", REFUSED: "rejected", CORRECTED: "rejected", WAITING: "accepted", REJECTED: "rejected", DEAD: "accepted"}[fate]
-        if fate in (CORRECTED, REJECTED):
-            expected[f"C{identifier}"] = "accepted"
-    found = {identifier: outcome for identifier, (outcome, _) in result["outcomes"].items() if identifier[1:].isdigit()}
-    wrong = [(identifier, expected.get(identifier), found.get(identifier)) for identifier in sorted({*expected, *found}) if expected.get(identifier) != found.get(identifier)]
-    assert not wrong, f"{len(wrong)} end otherwise: {wrong[:5]}"
-    posted = Counter(json.loads(text)[0].split("/")[1] for text in result["journals"].elements())
-    assert posted == Counter(f"I{number}" for number in range(DOCUMENTS) if number % 7 != REFUSED), (posted - Counter()).most_common(3)
-    assert all(count == 1 + (number % 7 == DEAD and identifier.startswith("E")) for identifier, count in result["events"].items() for number in [int(identifier[1:])]), "an event went out twice"
-    of_fates = {fates: Counter(f"I{number}" for number in range(DOCUMENTS) if number % 7 in fates) for fates in ((REFUSED,), (CORRECTED, REJECTED))}
-    assert result["listed"] == {"now": of_fates[REFUSED,], "corrected": of_fates[CORRECTED, REJECTED]}, "kontor exceptions list: what was corrected is no exception any more"
+def listed(cluster):
+    """What `kontor exceptions list` shows, and what of it with --state corrected: by document."""
+    return {state: Counter(row["document"] for row in json.loads(cluster.kontor("exceptions", "list", "--format", "json", *options).stdout))
+            for state, options in {"now": (), "corrected": ("--state", "corrected")}.items()}
 
 
 def main():
     chance = random.Random(seed())
     undisturbed = run("undisturbed")
     with test(f"{DOCUMENTS:,} exceptions: each document is what its people made of it, one journal each"):
-        check(undisturbed)
+        check(undisturbed, DOCUMENTS)
+        of_fates = {fates: Counter(f"I{number}" for number in range(DOCUMENTS) if number % 7 in fates) for fates in ((REFUSED,), (CORRECTED, REJECTED))}
+        assert undisturbed["listed"] == {"now": of_fates[REFUSED,], "corrected": of_fates[CORRECTED, REJECTED]}, "kontor exceptions list: what was corrected is no exception any more"
     disturbed = run("killed", chance)
     with test("... with every process killed at random: the same outcomes, journals, audit and documents"):
-        check(disturbed)
+        check(disturbed, DOCUMENTS)
         for name, wanted in undisturbed.items():
             got = disturbed[name]
             different = [key for key in {*wanted, *got} if wanted.get(key) != got.get(key)]

@@ -5,13 +5,14 @@ import random
 import subprocess
 import sys
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from world import REPOSITORY, await_caught_up, check_journals, consume, feed, outputs, prepare, said_in  # noqa: E402
+from books import amounts, check_books, final_events, said  # noqa: E402
+from world import REPOSITORY, await_caught_up, feed, outputs, prepare  # noqa: E402
 from cluster import Cluster, finish, seed, test  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "office"
@@ -25,60 +26,6 @@ def generated(number):
     folder = FOLDER / "sample"
     subprocess.run([REPOSITORY / "deploy" / "local" / "sample" / "office", folder, "--seed", str(number), "--reports", "360", "--invoices", "240"], check=True, stdout=subprocess.DEVNULL)
     return folder, json.loads((folder / "expected.json").read_text())
-
-
-def final_events(cluster):
-    """By event id: the last outcome and reasons of each time that it was sent."""
-    newest = {}
-    for record in consume(cluster, "acknowledgments"):
-        newest[record["value"]["origin"]] = record["value"]
-    result = defaultdict(list)
-    for acknowledgment in newest.values():
-        result[acknowledgment["event_id"]].append((acknowledgment["outcome"], {reason["code"] for reason in acknowledgment["reasons"]}))
-    return result
-
-
-def disagreements(expected, found):
-    """Events that end otherwise than expected, in words. A refusal must name the expected reason; beside it others may stand."""
-    wrong = []
-    for topic, events in expected["events"].items():
-        for name, event in events.items():
-            wanted = event["outcomes"]
-            got = sorted(found.get(name, []), key=lambda result: result[0])
-            fits = len(got) == len(wanted) and all(outcome == g_outcome and (not reason or outcome == "duplicate" or reason in g_reasons)
-                                                   for (outcome, reason), (g_outcome, g_reasons) in zip(sorted(wanted), got))
-            if not fits:
-                wrong.append(f"{topic} {name}, {event['scenario']}: expected {wanted}, kontor {[(outcome, sorted(reasons)) for outcome, reasons in got]}")
-    return wrong
-
-
-def journal_sums(commands):
-    """From the commands themselves: number of journals by entity, and every document's balance on each account in functional currency."""
-    journals, documents = Counter(), defaultdict(Counter)
-    for line, times in commands.items():
-        _, journal = said_in(line)
-        journals[journal["entity"]] += times
-        for entry in journal["lines"]:
-            value = Decimal(entry["functional"])
-            documents[f"{journal['entity']}/{journal['document']}"][entry["account"]] += times * (value if entry["side"] == "debit" else -value)
-    return journals, {name: {account: value for account, value in accounts.items() if value} for name, accounts in documents.items()}
-
-
-def amounts(accounts):
-    return {name: {account: Decimal(value) for account, value in balances.items()} for name, balances in accounts.items()}
-
-
-def in_words(accounts):
-    return ", ".join(f"{account} {value}" for account, value in sorted(accounts.items())) or "nothing"
-
-
-def said(commands):
-    """Journals without what tells when and from which master record: an event that waited is decided later in another run."""
-    result = Counter()
-    for line, times in commands.items():
-        key, journal = said_in(line)
-        result[json.dumps([key, {name: value for name, value in journal.items() if name not in ("occurred_at", "master_offsets")}], sort_keys=True)] += times
-    return result
 
 
 def other_ledgers(cluster, folder):
@@ -111,20 +58,6 @@ def run(name, folder, chance=None):
         summary = json.loads(cluster.kontor("status", "--format", "json").stdout)
         balances = json.loads(cluster.kontor("status", "--trial-balance", "--format", "json").stdout)
         return commands, found, summary, balances, other_ledgers(cluster, FOLDER / name)
-
-
-def check_books(expected, all_outputs, found):
-    """What a run must have come to, however it went."""
-    wrong = disagreements(expected, found)
-    assert not wrong, f"{len(wrong)} events end otherwise\n" + "\n".join(wrong[:15])
-    check_journals(all_outputs)
-    journals, documents = journal_sums(all_outputs["posting.commands.tryton"])
-    wanted = {name: accounts for name, accounts in amounts(expected["documents"]).items() if accounts}
-    documents = {name: accounts for name, accounts in documents.items() if accounts}
-    wrong = [f"{name}: expected {in_words(wanted.get(name, {}))}, kontor {in_words(documents.get(name, {}))}"
-             for name in sorted({*wanted, *documents}) if wanted.get(name) != documents.get(name)]
-    assert not wrong, f"{len(wrong)} documents are booked otherwise\n" + "\n".join(wrong[:12])
-    assert journals == expected["journals"], f"journals: expected {expected['journals']}, kontor {dict(journals)}"
 
 
 def main():
