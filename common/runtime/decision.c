@@ -7,12 +7,6 @@
 #include "common/codec/wire.h"
 #include "common/runtime/engine_internal.h"
 
-static bool is_marked(const struct engine_message *message) {
-    for (size_t i = 0; i < message->header_count; i++)
-        if (strcmp(message->headers[i].name, SYNTHETIC_HEADER) == 0) return true;
-    return false;
-}
-
 void decision_begin(struct decision *decision, struct engine *engine, struct task *task, const struct engine_message *message, struct error *error) {
     memset(decision, 0, sizeof *decision);
     decision->engine = engine;
@@ -20,7 +14,6 @@ void decision_begin(struct decision *decision, struct engine *engine, struct tas
     decision->message = message;
     decision->input = &engine->processor->inputs[message->input];
     decision->time_ms = message->timestamp_ms < message->received_ms ? message->timestamp_ms : message->received_ms;
-    decision->synthetic = is_marked(message);
     decision->table_limit_ms = decision->state_limit_ms = engine->options.wait_limit_ms;
     decision->error = error;
     decision->last_effect = &decision->first_effect;

@@ -300,11 +300,18 @@ enum engine_result engine_step(struct engine *engine, struct task *task, bool *m
     return ENGINE_DONE;
 }
 
+static bool is_marked(const struct engine_message *message) {
+    for (size_t i = 0; i < message->header_count; i++)
+        if (strcmp(message->headers[i].name, SYNTHETIC_HEADER) == 0) return true;
+    return false;
+}
+
 enum engine_result engine_take(struct engine *engine, struct task *task, const struct engine_message *message, bool *again, struct error *error) {
     *again = false;
     jmp_buf escape;
     struct decision decision;
     decision_begin(&decision, engine, task, message, error);
+    decision.synthetic = is_marked(message);
     decision.escape = &escape;
     if (setjmp(escape)) return decision.failure;
     if (decision.synthetic && decision.input->follows) {   /* who answers for it looks at it, nobody else */
