@@ -130,9 +130,19 @@ static bool document_is_open(const void *record) {
            (is_invoice && (standing == STANDING_POSTED || standing == STANDING_BLOCKED || standing == STANDING_PAID || standing == STANDING_RETURNED));
 }
 
+/* The key's first parts, as many as a document's has. */
+static struct slice document_part(struct slice key) {
+    enum { DOCUMENT_PARTS = 4 };
+    size_t length = 0;
+    for (int parts = 0; length < key.length; length++)
+        if (key.data[length] == '|' && ++parts == DOCUMENT_PARTS) break;
+    return (struct slice){key.data, length};
+}
+
+/* Its events have the document's whole key; a summary's is the window's, and the summary behind it. */
 static void document_owner(int store, struct slice key, const void *record, struct record_owner *owner) {
-    (void)store, (void)record;
-    *owner = (struct record_owner){.told = OWNER_KEY, .key = key};   /* its events have the document's whole key */
+    (void)record;
+    *owner = (struct record_owner){.told = OWNER_KEY, .key = store == STORE_SUMMARIES ? document_part(key) : key};
 }
 
 const struct processor acknowledger_processor = {

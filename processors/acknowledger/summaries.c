@@ -53,9 +53,14 @@ static void answer_heard(struct decision *decision, const struct document_step *
     }
 }
 
+/* Under the key of the window's document and its own: where the answer to it comes. */
+static struct slice summary_key(struct decision *decision, struct slice entity, struct slice flow, struct slice partner, struct slice document, struct slice journal) {
+    return KEY(decision, entity, flow, partner, document, journal);
+}
+
 void summaries_take(struct decision *decision, const struct document_step *step) {
     if (!step->journals.count) return;
-    const struct slice key = KEY(decision, step->journals.items[0]);
+    const struct slice key = summary_key(decision, step->entity, step->flow, step->partner, step->document, step->journals.items[0]);
     if (state_find(decision, STORE_SUMMARIES, key)) return;
     struct summary_entries summary = {.entries.count = step->entries.count};
     summary.entries.items = decision_alloc(decision, (step->entries.count + 1) * sizeof *summary.entries.items);
@@ -69,6 +74,7 @@ void summaries_take(struct decision *decision, const struct document_step *step)
 }
 
 void summaries_answer(struct decision *decision, const struct posting_ack *ack) {
-    const struct summary_entries *summary = state_find(decision, STORE_SUMMARIES, KEY(decision, ack->idempotency_key));
+    const struct slice key = summary_key(decision, ack->entity, ack->flow, ack->partner, ack->document, ack->idempotency_key);
+    const struct summary_entries *summary = state_find(decision, STORE_SUMMARIES, key);
     if (summary) answer_pass_on(decision, summary, ack);
 }

@@ -207,7 +207,7 @@ static void keys_that_begin_with_their_owner(void **unused) {
     (void)unused;
     static const struct { const char *processor; int first, last; const char *rest; } stores[] = {
         {"invoice", 2, 8, "|D1"}, {"payment", 0, 1, "|D1"}, {"payment", 2, 2, ""}, {"expense", 0, 4, "|R1"}, {"expense", 5, 5, "|EUR|10.0000|2026-03-01"}, {"journal", 0, 0, "|J1"},
-        {"settler", 0, 2, "|2026-03-02T00:00|EUR|1"}, {"settler", 3, 3, "|E1"}, {"settler", 4, 4, ""}};
+        {"settler", 0, 2, "|2026-03-02T00:00|EUR|1"}, {"settler", 3, 3, "|E1"}, {"settler", 4, 4, ""}, {"budget", 0, 2, "|2026-01-01"}};
     for (size_t i = 0; i < sizeof stores / sizeof *stores; i++) {
         begin_with_clocks(stores[i].processor);
         for (int store = stores[i].first; store <= stores[i].last; store++) {
@@ -260,8 +260,12 @@ static void whole_keys_and_kept_owners(void **unused) {
     void *nothing = calloc(1, processor->stores[0].type->size);
     for (size_t k = 0; k < PARTNERS; k++) put(text("ACME|invoice|S1|%s", partners[k]), 0, text("ACME|invoice|S1|%s", partners[k]), nothing);
     free(nothing);
+    void *no_entries = calloc(1, processor->stores[1].type->size);    /* of summaries: beside their window's document */
+    for (size_t k = 0; k < PARTNERS; k++) put(text("ACME|settlement|B|%s", partners[k]), 1, text("ACME|settlement|B|%s|ACME/%s/settlement/1", partners[k], partners[k]), no_entries);
+    free(no_entries);
     assert_int_equal(build()->conflicts, 0);
     for (size_t k = 0; k < PARTNERS; k++) assert_placed(text("ACME|invoice|S1|%s", partners[k]), 0, text("ACME|invoice|S1|%s", partners[k]));
+    for (size_t k = 0; k < PARTNERS; k++) assert_placed(text("ACME|settlement|B|%s", partners[k]), 1, text("ACME|settlement|B|%s|ACME/%s/settlement/1", partners[k], partners[k]));
     end();
     begin_with_clocks("reviewer");
     const struct review_item item = {.owner = SLICE("ACME|S5")}, old_item = {.document = SLICE("I1")};
