@@ -92,6 +92,9 @@ bool rekeying_merge_waiting(struct rekeying *r, struct parked_event *parked, str
     const char *kept = missing ? arena_copy(&r->engine.arena, document.data, document.length) : NULL;
     if (!kept) return error_set(r->error, "out of memory");
     parked->document = (struct slice){kept, document.length};
+    struct kept there;
+    if (parked->establishes && parked->document_store >= STORE_FIRST && counterpart(r, parked->document_store, document, change->key_to, &there))
+        rekeying_say(r, &r->counts.conflicts, parked->document_store, document, "waits, and is there under the other partner");
     for (size_t i = 0; i < parked->missing.count; i++) {
         missing[i] = parked->missing.items[i];
         const bool suppliers = missing[i].table == MASTER_SUPPLIERS || missing[i].table == MASTER_SUPPLIER_ACCOUNTS;

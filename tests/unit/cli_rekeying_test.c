@@ -590,11 +590,15 @@ static void what_both_have_is_a_conflict(void **unused) {
     put(key_a, 2, "ACME|A%7C1|I7", &invoice);
     put(key_b, 2, "ACME|B|I7", &invoice);
     const struct parked_event held = {.status = PARKED_STATUS_HELD, .input = 1, .key = slice_of(key_a), .value = SLICE("x"), .document_store = STORE_FIRST + 2, .document = SLICE("ACME|A%7C1|I9"), .partition = -1};
+    const struct parked_event waiting = {.status = PARKED_STATUS_WAITING, .establishes = true, .input = 1, .key = slice_of(key_a), .value = SLICE("x"), .document_store = STORE_FIRST + 2,
+                                         .document = SLICE("ACME|A%7C1|I7"), .limit_ms = -1, .partition = -1};
     give_waiting(old_of(key_a), 1, &held);
+    give_waiting(old_of(key_a), 2, &waiting);
     const struct rekeying_counts *counts = build();
-    assert_int_equal(counts->conflicts, 2);
+    assert_int_equal(counts->conflicts, 3);
     assert_string_equal(counts->conflict_texts[0], "invoices ACME|A%7C1|I9 is held: decide on it first");
-    assert_string_equal(counts->conflict_texts[1], "invoices ACME|A%7C1|I7 is there under both partners");
+    assert_string_equal(counts->conflict_texts[1], "invoices ACME|B|I7 waits, and is there under the other partner");
+    assert_string_equal(counts->conflict_texts[2], "invoices ACME|A%7C1|I7 is there under both partners");
     end();
     merge = NULL;
 }
