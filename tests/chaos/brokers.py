@@ -64,13 +64,18 @@ class Brokers(Cluster):
 
     def start(self):
         self.registry.start()
-        self.controller.start().wait_ready()
+        self.controller.start().wait_ready(180)
         for broker in self.brokers:
             broker.start()
         for broker in self.brokers:
-            broker.wait_ready(120)
+            broker.wait_ready(240)
             self.proxies.open(self.gate, broker.outer, broker.inner)
-        self.registry.wait_ready()
+        for _ in range(5):      # where others keep the machine busy, its own time-outs can end it while it starts
+            try:
+                self.registry.wait_ready(120)
+                break
+            except RuntimeError:
+                self.registry.start()
         self.registry_proxy = RegistryProxy(self.gate, self.registry.port)
         return self
 
