@@ -20,6 +20,7 @@ import books  # noqa: E402
 from world import consume  # noqa: E402
 
 OUTPUTS = ("posting.commands.tryton", "acknowledgments", "documents", "document.steps", "commitments", "exceptions.rejected", "exceptions.held", "exceptions.parked", "audit")
+PLACE = re.compile(rb".([a-z]+\.events/\d+/)\d+", re.DOTALL)       # where an event lies, with its length in front: garbage beside the load moves it on
 ON_THE_WAY = ("waiting", "needs decision")
 FINAL = ("accepted", "rejected", "duplicate")
 RUNTIME_STORES = ("00", "01")       # header, clock; what waits, numbered as it came: who waits in the end is in the acknowledgments
@@ -182,7 +183,7 @@ def check_a(found, undisturbed, planted):
 def body(value):
     """What the processor itself keeps of a record: behind the seal and the runtime's day and seen event ids."""
     record = bytes.fromhex(value)[5:]
-    return record[6 + 12 * int.from_bytes(record[4:6], "little"):]
+    return PLACE.sub(rb"\1", record[6 + 12 * int.from_bytes(record[4:6], "little"):])
 
 
 def own(state):
