@@ -20,7 +20,6 @@ import books  # noqa: E402
 from world import consume  # noqa: E402
 
 OUTPUTS = ("posting.commands.tryton", "acknowledgments", "documents", "document.steps", "commitments", "exceptions.rejected", "exceptions.held", "exceptions.parked", "audit")
-PLACE = re.compile(rb".([a-z]+\.events/\d+/)\d+", re.DOTALL)       # where an event lies, with its length in front: garbage beside the load moves it on
 ON_THE_WAY = ("waiting", "needs decision")
 FINAL = ("accepted", "rejected", "duplicate")
 RUNTIME_STORES = ("00", "01")       # header, clock; what waits, numbered as it came: who waits in the end is in the acknowledgments
@@ -183,15 +182,21 @@ def check_a(found, undisturbed, planted):
 def body(value):
     """What the processor itself keeps of a record: behind the seal and the runtime's day and seen event ids."""
     record = bytes.fromhex(value)[5:]
-    return PLACE.sub(rb"\1", record[6 + 12 * int.from_bytes(record[4:6], "little"):])
+    return record[6 + 12 * int.from_bytes(record[4:6], "little"):]
 
 
 def own(state):
     return {(partition, key): body(value) for partition, records in state.items() for key, value in records.items() if key[:2] not in RUNTIME_STORES}
 
 
-def check_b(found, undisturbed):
-    wrong = []
+def moved_on(planted):
+    """Processors in whose states places of events stand that garbage beside the load has moved on: of those keys are compared, not values."""
+    flows = {topic.split(".")[0] for topic, keys in planted.items() if keys}
+    return flows | ({"invoice"} if "procurement" in flows else set()) | ({"payment"} if flows & {"procurement", "invoice"} else set())
+
+
+def check_b(found, undisturbed, planted):
+    wrong, inexact = [], moved_on(planted)
     for processor, folded in found["folds"].items():
         live = {}
         for name, partitions in found["states"][processor].items():
@@ -204,7 +209,7 @@ def check_b(found, undisturbed):
             if different:
                 wrong.append(f"{processor} partition {partition}: {len(different)} records of the state of {name} are not the changelog's, for example {bytes.fromhex(different[0])}")
         wanted, got = own(undisturbed["folds"][processor]), own(folded)
-        different = [key for key in {*wanted, *got} if (key in wanted) != (key in got) or (processor in found["exact"] and wanted[key] != got[key])]
+        different = [key for key in {*wanted, *got} if (key in wanted) != (key in got) or (processor in found["exact"] and processor not in inexact and wanted[key] != got[key])]
         if different:
             wrong.append(f"{processor}: {len(different)} records of the state are not those that the input makes, for example partition {different[0][0]} {bytes.fromhex(different[0][1])}")
     return wrong
