@@ -97,9 +97,16 @@ static enum codec_reader_result make(struct codec_reader *reader, uint32_t id, s
         error_set(error, "out of memory");
         return CODEC_READER_REGISTRY_UNREACHABLE;
     }
-    reader->count++;
-    *find(reader->entries, reader->capacity, id) = entry;
+    struct entry *place = find(reader->entries, reader->capacity, id);
+    if (!place->is_used) reader->count++;
+    *place = entry;
     return entry.plan ? CODEC_READER_OK : CODEC_READER_INCOMPATIBLE;
+}
+
+void codec_reader_retry(struct codec_reader *reader, uint32_t schema_id) {
+    struct entry *entry = find(reader->entries, reader->capacity, schema_id);
+    free(entry->refusal);
+    entry->refusal = NULL;
 }
 
 enum codec_reader_result codec_reader_plan(struct codec_reader *reader, uint32_t schema_id, const struct codec_plan **plan, struct error *error) {
@@ -108,7 +115,7 @@ enum codec_reader_result codec_reader_plan(struct codec_reader *reader, uint32_t
         return CODEC_READER_OK;
     }
     const struct entry *entry = find(reader->entries, reader->capacity, schema_id);
-    if (!entry->is_used) {
+    if (!entry->is_used || (!entry->plan && !entry->refusal)) {
         enum codec_reader_result result = make(reader, schema_id, error);
         if (result != CODEC_READER_OK) return result;
         entry = find(reader->entries, reader->capacity, schema_id);

@@ -25,6 +25,9 @@ struct codec_reader;
 struct codec_reader *codec_reader_new(const struct codec_type *type, struct registry *registry);
 void codec_reader_free(struct codec_reader *reader);
 
+/* What was INCOMPATIBLE is looked at anew when it comes again. */
+void codec_reader_retry(struct codec_reader *reader, uint32_t schema_id);
+
 /* The plan for a writer's schema id: OK, SCHEMA_UNKNOWN, REGISTRY_UNREACHABLE, INCOMPATIBLE or REGISTRY_CHANGED. The plan is the reader's. */
 enum codec_reader_result codec_reader_plan(struct codec_reader *reader, uint32_t schema_id, const struct codec_plan **plan,
                                            struct error *error) MUST_CHECK;

@@ -253,6 +253,28 @@ enum registry_result registry_verify(struct registry *registry, uint32_t id, str
     return ask_for_id(registry, id, clock_monotonic_ms() + registry->http.timeout_ms, error);
 }
 
+enum registry_result registry_ask(struct registry *registry, uint32_t id, char **text, struct error *error) {
+    char path[64];
+    json_t *answer = NULL;
+    struct slice given;
+    snprintf(path, sizeof path, "schemas/ids/%" PRIu32, id);
+    enum registry_result result = registry_http_call(&registry->http, NULL, path, NULL, clock_monotonic_ms() + registry->http.timeout_ms, &answer, error);
+    if (result == REGISTRY_FOUND) result = schema_text(answer, id, &given, error);
+    if (result == REGISTRY_FOUND && !(*text = strndup(given.data, given.length))) {
+        error_set(error, "out of memory");
+        result = REGISTRY_UNREACHABLE;
+    }
+    json_decref(answer);
+    return result;
+}
+
+void registry_forget(struct registry *registry, uint32_t id) {
+    struct error ignored; /* the file stays then, and is found to contradict the registry when that is right again */
+    for (uint32_t i = 0; i < registry->schema_count; i++)
+        if (registry->schemas[i].id == id) registry->schemas[i].id = UINT32_MAX; /* no registry gives that */
+    if (registry->directory && !registry_files_write_schema(registry->directory, id, (struct slice){"", 0}, &ignored)) return; /* no JSON: asked for again */
+}
+
 /* ---- subjects ---- */
 
 /* Asks <before><subject><after>. */

@@ -54,6 +54,12 @@ enum registry_result registry_schema_by_id(struct registry *registry, uint32_t i
 /* Asks the registry itself and compares with what is known under the id: FOUND or CHANGED (or UNKNOWN: the registry has lost it). */
 enum registry_result registry_verify(struct registry *registry, uint32_t id, struct error *error) MUST_CHECK;
 
+/* The text that the registry itself gives for an id now; nothing of it is kept. *text is the caller's to free. */
+enum registry_result registry_ask(struct registry *registry, uint32_t id, char **text, struct error *error) MUST_CHECK;
+
+/* Forgets the schema under an id: the registry was not to be believed when it gave it. A text that was handed out stays. */
+void registry_forget(struct registry *registry, uint32_t id);
+
 /* Whether the registry itself, whatever is kept here, has the schema in the subject under that id: FOUND; UNKNOWN: it has none, or under another id. Says
  * whether a registry that does not have some other id is to be believed, or is empty, or another one. */
 enum registry_result registry_confirm(struct registry *registry, const char *subject, const char *schema, uint32_t id, struct error *error) MUST_CHECK;

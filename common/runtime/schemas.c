@@ -1,5 +1,6 @@
 #include "common/runtime/schemas.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@ struct schemas {
     struct own_schema own[OWN_MAXIMUM];
     size_t own_count;
     int64_t right_until_ms;     /* the registry was found to be right a while ago */
+    int64_t own_until_ms;       /* it gave ours for ours until then */
     bool changed;
     struct error change;
 };
@@ -73,6 +75,30 @@ bool schemas_registry_is_right(struct schemas *schemas, struct error *error) {
     return error_set(error, "the registry does not have our own schemas either: is it the right registry, and not an empty one?");
 }
 
+/* A registry that has lost its memory, or is another one, gives other texts under ids that we know from elsewhere: before a record is blamed for its schema, it must
+ * give ours for one of ours. */
+static enum registry_result gives_our_own(struct schemas *schemas, struct error *error) {
+    if (clock_monotonic_ms() < schemas->own_until_ms || !schemas->own_count) return REGISTRY_FOUND;
+    const struct own_schema *own = &schemas->own[0];
+    char *text = NULL;
+    enum registry_result result = registry_ask(schemas->registry, own->id, &text, error);
+    if (result == REGISTRY_UNREACHABLE || result == REGISTRY_REFUSED) return REGISTRY_UNREACHABLE;
+    if (result != REGISTRY_FOUND) return REGISTRY_CHANGED;
+    struct error problem = {{0}};
+    struct codec_schema *writer = codec_schema_parse(slice_of(text), &problem);
+    struct codec_plan *plan = writer ? codec_plan_new(writer, own->type, &problem) : NULL;
+    bool right = plan != NULL;
+    codec_plan_free(plan);
+    codec_schema_free(writer);
+    free(text);
+    if (!right) {
+        error_set(error, "under our own id %" PRIu32 " the registry gives another schema than ours: is it the right registry, with its memory? (%s)", own->id, problem.text);
+        return REGISTRY_CHANGED;
+    }
+    schemas->own_until_ms = clock_monotonic_ms() + RIGHT_FOR_MS;
+    return REGISTRY_FOUND;
+}
+
 static struct codec_reader *reader_of(struct schemas *schemas, const struct codec_type *type) {
     for (size_t i = 0; i < schemas->reader_count; i++)
         if (schemas->readers[i].type == type) return schemas->readers[i].reader;
@@ -104,7 +130,15 @@ static enum schema_answer plan(void *context, const struct codec_type *type, uin
     case CODEC_READER_REGISTRY_UNREACHABLE: return SCHEMA_UNREACHABLE;
     case CODEC_READER_NOT_FRAMED: case CODEC_READER_DECODE_FAILED: case CODEC_READER_TOO_LARGE: case CODEC_READER_INCOMPATIBLE: break;
     }
-    return SCHEMA_INCOMPATIBLE;
+    struct error doubt = {{0}};
+    enum registry_result own = gives_our_own(schemas, &doubt);
+    if (own == REGISTRY_FOUND) return SCHEMA_INCOMPATIBLE;
+    if (own == REGISTRY_CHANGED) {
+        registry_forget(schemas->registry, schema_id);
+        codec_reader_retry(reader, schema_id);
+    }
+    error_set(error, "schema id %" PRIu32 " cannot be read as ours, but %s", schema_id, doubt.text);
+    return SCHEMA_UNREACHABLE;
 }
 
 static uint32_t id(void *context, const struct codec_type *type, const char *topic) {

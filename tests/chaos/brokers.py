@@ -9,7 +9,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
 from cluster import Broker, Cluster, LostMarkers, free_port, wait_until  # noqa: E402
 from network import ByteProxies, Namespace, RegistryProxy  # noqa: E402
 
-SHORT_TIMES = {"group.min.session.timeout.ms": 1000, "broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500,
+SHORT_TIMES = {"group.min.session.timeout.ms": 1000, "broker.session.timeout.ms": 6000, "broker.heartbeat.interval.ms": 500,
                # Compaction that a short run sees.
                "log.cleaner.backoff.ms": 1000, "log.cleaner.min.cleanable.ratio": 0.01}
 
@@ -27,7 +27,7 @@ class Brokers(Cluster):
         self.proxies = ByteProxies(chance)
         environment = {"BROKER_HEAP": "512m" if count == 1 else "384m"}
         self.controller = Broker("controller", self.directory, free_port(), environment)
-        self.write_extra(self.directory, "controller", {"broker.session.timeout.ms": 3000, "broker.heartbeat.interval.ms": 500})
+        self.write_extra(self.directory, "controller", {"broker.session.timeout.ms": 6000, "broker.heartbeat.interval.ms": 500})
         self.brokers = []
         for number in range(count):
             folder = self.directory / f"broker-{number}"
@@ -64,13 +64,18 @@ class Brokers(Cluster):
 
     def start(self):
         self.registry.start()
-        self.controller.start().wait_ready()
+        self.controller.start().wait_ready(180)
         for broker in self.brokers:
             broker.start()
         for broker in self.brokers:
-            broker.wait_ready(120)
+            broker.wait_ready(240)
             self.proxies.open(self.gate, broker.outer, broker.inner)
-        self.registry.wait_ready()
+        for _ in range(5):      # where others keep the machine busy, its own time-outs can end it while it starts
+            try:
+                self.registry.wait_ready(120)
+                break
+            except RuntimeError:
+                self.registry.start()
         self.registry_proxy = RegistryProxy(self.gate, self.registry.port)
         return self
 

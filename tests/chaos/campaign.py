@@ -175,7 +175,7 @@ class Campaign:
     # ---- judging
 
     def judge(self, found, wanted, stops):
-        self.findings = {"A": checks.check_a(found, wanted, self.world.poison), "B": checks.check_b(found, wanted), "C": checks.check_c(found, self.load),
+        self.findings = {"A": checks.check_a(found, wanted, self.world.poison), "B": checks.check_b(found, wanted, self.world.poison), "C": checks.check_c(found, self.load),
                          "D": checks.check_d(found, self.trouble + [f"no progress {took} s after {what}" for what, took, load in self.world.late if load < BUSY]), "E": checks.check_e(self.world.exits, stops)}
         if any(self.findings.values()):
             kept = FOLDER / f"kept-{self.seed}"

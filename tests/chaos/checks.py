@@ -189,8 +189,14 @@ def own(state):
     return {(partition, key): body(value) for partition, records in state.items() for key, value in records.items() if key[:2] not in RUNTIME_STORES}
 
 
-def check_b(found, undisturbed):
-    wrong = []
+def moved_on(planted):
+    """Processors in whose states places of events stand that garbage beside the load has moved on: of those keys are compared, not values."""
+    flows = {topic.split(".")[0] for topic, keys in planted.items() if keys}
+    return flows | ({"invoice"} if "procurement" in flows else set()) | ({"payment"} if flows & {"procurement", "invoice"} else set())
+
+
+def check_b(found, undisturbed, planted):
+    wrong, inexact = [], moved_on(planted)
     for processor, folded in found["folds"].items():
         live = {}
         for name, partitions in found["states"][processor].items():
@@ -203,7 +209,7 @@ def check_b(found, undisturbed):
             if different:
                 wrong.append(f"{processor} partition {partition}: {len(different)} records of the state of {name} are not the changelog's, for example {bytes.fromhex(different[0])}")
         wanted, got = own(undisturbed["folds"][processor]), own(folded)
-        different = [key for key in {*wanted, *got} if (key in wanted) != (key in got) or (processor in found["exact"] and wanted[key] != got[key])]
+        different = [key for key in {*wanted, *got} if (key in wanted) != (key in got) or (processor in found["exact"] and processor not in inexact and wanted[key] != got[key])]
         if different:
             wrong.append(f"{processor}: {len(different)} records of the state are not those that the input makes, for example partition {different[0][0]} {bytes.fromhex(different[0][1])}")
     return wrong

@@ -94,7 +94,7 @@ def run_checker(letter, found, undisturbed, load, planted):
     if letter == "A":
         return checks.check_a(found, undisturbed, planted)
     if letter == "B":
-        return checks.check_b(found, undisturbed)
+        return checks.check_b(found, undisturbed, planted)
     return checks.check_c(found, load) if letter == "C" else checks.check_d(found, [])
 
 

@@ -20,6 +20,9 @@ PROGRESS_S, PROGRESS_LATEST_S = 60, 300      # what is promised; what a machine 
 BUSY = 4 * (os.cpu_count() or 1)            # load average from which on being late is the machine's, and only noted
 
 
+STARVED = "background thread(s) to initialize"      # librdkafka gives its own threads five seconds to begin: an exit code 1 on a machine that is too busy, and a restart
+
+
 class Instance(Processor):
     """A processor that a supervisor keeps running. overrides: properties for every start from now on; once: for the next one. environment, prefix and wrap change
     what is started."""
@@ -87,6 +90,8 @@ class Exit:
                 if code > 0 and (not self.words or self.words[0] != code):
                     return f"ended with {code} and said {self.words}"
                 return None
+        if self.code == 1 and self.words and STARVED in self.words[1] and os.getloadavg()[0] > BUSY:
+            return None
         return f"ended with {self.code}, which nothing explains: {self.words or self.tail[-300:]}"
 
 

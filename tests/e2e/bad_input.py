@@ -13,7 +13,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from small import invoice, line, order, raw, receipt  # noqa: E402
 from world import REPOSITORY, await_caught_up, consume  # noqa: E402
 from cluster import finish, http_get, test, wait_until  # noqa: E402
-from asking import company, outcome_of, reasons, send  # noqa: E402
+from asking import MDM, company, outcome_of, reasons, send  # noqa: E402
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "chaos"))
+from network import RegistryProxy  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "bad-input"
 
@@ -196,6 +198,30 @@ def registry_down(cluster, processors):
         assert outcome_of(cluster, waiting)["outcome"] == "accepted"
 
 
+def confused_registry(cluster, processors):
+    """A registry that gives another text under every id, asked by a processor that knows none: one that has lost its memory and gives the ids anew."""
+    proxy = RegistryProxy("127.0.0.1", cluster.registry.port)
+    processor = cluster.processor("kontor-invoice", "invoice-0", {**MDM, "registry.url": f"http://127.0.0.1:{proxy.port}/apis/ccompat/v7"})
+    await_caught_up(processors)
+    processors[1].stop()
+    shutil.rmtree(processor.state / "schemas")
+    before = len(consume(cluster, "dlq.invoice.events"))
+    good = invoice("I-confused", "PO-confused")
+    proxy.mode = "wrong"
+    processor.start()
+    send(cluster, "invoice.events", line(good, 60))
+    with test("a registry that gives other schemas under the ids, and a processor that knows none: it waits and says why, nothing goes to the DLQ"):
+        wait_until(lambda: "under our own id" in processor.http("/readyz")[1], 30, "readyz says so")
+        assert len(consume(cluster, "dlq.invoice.events")) == before
+    proxy.mode = None
+    with test("... and goes on by itself when the registry is right again"):
+        assert outcome_of(cluster, good)["outcome"] == "parked"
+        assert processor.alive() and len(consume(cluster, "dlq.invoice.events")) == before
+    processor.stop()
+    proxy.close()
+    processors[1].start().wait_ready()
+
+
 def too_large(cluster, processors):
     """Where somebody has raised a topic's limit: ten times what other topics take, which no dead letter could hold."""
     cluster.kafka_tool("kafka.admin.ConfigCommand", "--alter", "--entity-type", "topics", "--entity-name", "invoice.events", "--add-config", "max.message.bytes=16777216")
@@ -216,6 +242,7 @@ def main():
         incompatible_writer(cluster)
         new_schema_while_registry_is_down(cluster, processors)
         registry_down(cluster, processors)
+        confused_registry(cluster, processors)
         too_large(cluster, processors)
         with test("nothing was lost: every event has one outcome"):
             await_caught_up(processors)

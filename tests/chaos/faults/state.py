@@ -155,12 +155,12 @@ class State(Fault):
         ballast = point / "ballast"
         with open(ballast, "wb") as file:
             os.posix_fallocate(file.fileno(), 0, 64 * 1024 * 1024 - chance.choice((65536, 1 << 20, 4 << 20)))
-        victim.allow(self.name, (1, "room"), (3, "room"))
+        victim.allow(self.name, (1, "room"), (3, "room"), (1, "No space left"))
         before = len(world.exits)
         world.let_up(victim)
 
         def said():
-            return [ended for ended in world.exits[before:] if ended.instance == victim.name and ended.words and "room" in ended.words[1]]
+            return [ended for ended in world.exits[before:] if ended.instance == victim.name and ended.words and ("room" in ended.words[1] or "No space left" in ended.words[1])]
         try:
             wait_until(said, 25, f"{victim.name} says that there is no room")
         finally:
