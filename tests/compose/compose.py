@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from system import PROJECT, REPOSITORY, System, engine, once, processors  # noqa: E402
+from system import PROJECT, REPOSITORY, System, engine, once, processors, run  # noqa: E402
 from cluster import finish, free_port, http_get, test, wait_until  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "compose"
@@ -339,20 +339,20 @@ def whole():
             print(f"  up in {system.up():.1f} s")
             system.await_caught_up(containers(system), 1800)
             found = system.status()
+            print(f"  compose: {json.dumps(found)}")
             print(f"  {found['events_in']} events, {found['journals']} journals, caught up after {time.monotonic() - begun:.1f} s")
     finally:
         system.compose("down", "-v", "--remove-orphans", check=False)
     with test("... is what deploy/local/demo gives"):
         try:
-            subprocess.run([REPOSITORY / "deploy" / "local" / "demo", "--data", demo, "--port", str(free_port()), "--registry-port", str(free_port())], check=True, capture_output=True, text=True)
+            run([REPOSITORY / "deploy" / "local" / "demo", "--data", demo, "--port", free_port(), "--registry-port", free_port()], deadline_s=1800)
         finally:
-            subprocess.run([REPOSITORY / "deploy" / "local" / "down", "--data", demo], check=False, capture_output=True)
+            run([REPOSITORY / "deploy" / "local" / "down", "--data", demo], check=False)
         expected = json.loads((REPOSITORY / "build" / "demo" / "summary.json").read_text())
         # How often what waits is told that it still does depends on who is faster; what becomes of it does not.
         differing = {name: (value, found.get(name)) for name, value in expected.items()
                      if name not in ("seconds", "events_per_second", "acknowledgments", "started", "finished") and found.get(name) != value}
         print(f"  demo: {json.dumps(expected)}")
-        print(f"  compose: {json.dumps(found)}")
         assert not differing, differing
 
 
