@@ -72,7 +72,7 @@ def close_section(figures):
         f"\n**{figures['drained_s']} s** ({figures['events_per_second']:,} events/s; {figures['journals']:,} journals with those of before).\n\nEach flow's processor killed, and what came meanwhile:\n\n" + \
         table(["flow", "ready s", "caught up s", "ready from nothing s", "records of state"], rows) + \
         "\n\nSeconds from the start of the killed process (a supervisor's own delay comes on top). The recovery point is the last committed transaction: what a source has an acknowledgment of is\n" \
-        "never lost, what it has none of is taken again; the run compares journals, sums and outcomes before and after the kills."
+        "never lost, what it has none of is taken again; after the kills every event has its outcome, every journal balances, none comes twice."
 
 
 def main():
