@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Faults at random on a real system under load, then quiet, then the checkers.
 
-    campaign.py run [--seed S] [--minutes N] [--faults NAME,...] [--brokers 1|3] [--campaigns N] [--resume] [--defaults] [--self-test]
+    campaign.py run [--seed S] [--minutes N] [--faults NAME,...] [--brokers 1|3] [--load office|people] [--campaigns N] [--resume] [--defaults] [--self-test]
     campaign.py late [--rounds N]       requests that come late, the cases of tests/e2e/loop/late_requests.py
     campaign.py report [--write]        sums all reports up: the tables of docs/under-fire.md; --write puts them there, and a line of each seed into tests/chaos/reports.jsonl
     campaign.py check-docs              whether they are there
@@ -81,7 +81,7 @@ class Campaign:
         names = options.faults.split(",") if options.faults else list(BY_NAME)
         self.faults = [fault() for fault in FAULTS if fault.name in names and options.brokers in fault.brokers]
         self.seconds = round(options.minutes * 60)
-        self.load = load_of(seed, self.seconds, self.chance, "poison" in names)
+        self.load = load_of(options.load, seed, self.seconds, self.chance, "poison" in names)
 
     def say(self, text):
         line = f"{time.time() - self.begun:6.1f} s  {text}"
@@ -260,6 +260,7 @@ def main():
     running.add_argument("--minutes", type=float, default=2)
     running.add_argument("--faults", default="", help=f"of {', '.join(BY_NAME)}")
     running.add_argument("--brokers", type=int, choices=(1, 3), default=1)
+    running.add_argument("--load", choices=("office", "people"), default="office", help="people: invoices with decisions, corrections and a replay (tests/e2e/deciding.py)")
     running.add_argument("--campaigns", type=int, default=1)
     running.add_argument("--resume", action="store_true")
     running.add_argument("--defaults", action="store_true")
