@@ -218,7 +218,11 @@ def run(options):
             continue
         print(f"  seed {seed} (repeat with campaign.py run --seed {seed} --minutes {options.minutes} --brokers {options.brokers}" +
               (f" --faults {options.faults}" if options.faults else "") + ")", flush=True)
-        campaign = Campaign(seed, options).run()
+        campaign = None
+        with test(f"chaos {seed}: brokers, registry and processors stand, the undisturbed run is right"):
+            campaign = Campaign(seed, options).run()
+        if not campaign:
+            continue
         done = ", ".join(f"{name} {times}" for name, times in ((fault.name, fault.done) for fault in campaign.faults) if times)
         print(f"  seed {seed}: {done}; {len(campaign.world.exits)} exits", flush=True)
         if campaign.void:
