@@ -240,14 +240,18 @@ def late(options):
     for number in range(options.rounds):
         begun = time.time()
         result = subprocess.run([sys.executable, "tests/e2e/loop/late_requests.py", BINARIES.parent / "tests"], cwd=REPOSITORY, capture_output=True, text=True)
-        ours = result.stdout.count("\nok ") + result.stdout.startswith("ok ")
-        wrong = [line for line in result.stdout.splitlines() if line.startswith("not ok")]
-        print("\n".join(wrong) or f"ok late requests, round {number + 1}: {ours} cases", flush=True)
+        lines = result.stdout.splitlines()
+        ours, wrong = sum(line.startswith("ok ") and "ours has" in line for line in lines), [line for line in lines if line.startswith("not ok")]
+        with test(f"late requests, round {number + 1}"):
+            print(f"  {ours} cases as they must be", flush=True)
+            assert result.returncode == 0 and ours and not wrong, "\n".join(wrong) or f"it could not be run: {result.stderr[-500:]}"
+        if not ours:
+            continue
         path = FOLDER / "reports" / f"late-{int(begun)}.json"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps({"seed": f"late-{int(begun)}", "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime(begun)), "faults": {"late": ours},
-                                    "findings": {"A": wrong} if wrong or result.returncode else {}, "lines": result.stdout.splitlines()[-200:]}, indent=1))
-    return 0
+                                    "findings": {"A": wrong} if wrong else {}, "lines": lines[-200:]}, indent=1))
+    return finish()
 
 
 def check_docs(_options):
