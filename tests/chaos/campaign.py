@@ -170,6 +170,8 @@ class Campaign:
 
     def strike(self, fault, world, struck):
         struck.append(fault)
+        if fault.__module__.split(".")[-1] in ("brokers", "network"):
+            world.rough_until = time.monotonic() + 120
         self.say(fault.strike(world, self.chance))
 
     # ---- judging
