@@ -82,14 +82,15 @@ class Instance(Processor):
 class Exit:
     """How an instance ended, and what was known of it."""
 
-    def __init__(self, instance, code, words, killed_by, allowed, tail, rough=False):
+    def __init__(self, instance, code, words, killed_by, allowed, tail, rough=False, young=False):
+        self.young = young
         self.busy = os.getloadavg()[0] > BUSY
         self.rough = rough or self.busy
         self.instance, self.code, self.words, self.killed_by, self.allowed, self.tail = instance, code, words, killed_by, list(allowed), tail
 
     def wrong(self):
         """Why this is not what the docs say; None: it is."""
-        if self.killed_by and self.code in (-9, 0):
+        if self.killed_by and (self.code in (-9, 0) or (self.code == -15 and self.young)):     # stopped before it could listen to that
             return None
         for code, phrase, *_ in self.allowed:
             if self.code == code and (not phrase or phrase in (self.words[1] if self.words else self.tail)):
@@ -186,7 +187,8 @@ class World:
 
     def take_exit(self, instance):
         ended = Exit(instance.name, instance.process.returncode, instance.last_words(), instance.killed_by,
-                     [rule for rule in instance.allowed if rule[3] > time.monotonic()], instance.log()[-2000:], time.monotonic() < self.rough_until)
+                     [rule for rule in instance.allowed if rule[3] > time.monotonic()], instance.log()[-2000:], time.monotonic() < self.rough_until,
+                     time.monotonic() - instance.started < 3)
         self.exits.append(ended)
         if ended.wrong():
             self.note(f"    {instance.name} {ended.wrong()}")
