@@ -218,9 +218,9 @@ class Deciding:
         self.thread.join(200)
 
 
-def load_of(seed, seconds, chance, with_hot_key):
-    """Every third decade of seeds has people, the others the office. Seeds of a decade share a load."""
+def load_of(kind, seed, seconds, chance, with_hot_key):
+    """Seeds of a decade share a load."""
     decade = seed // 10
-    if decade % 3 == 2:
+    if kind == "people":
         return People(decade, max(140, min(700, seconds * 2)))
     return Office(decade * 10, max(60, min(300, seconds)), hot=with_hot_key and chance.random() < 0.2)

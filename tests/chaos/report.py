@@ -70,9 +70,9 @@ def sums(entries):
     return lines
 
 
-def summary():
-    """The made part of the docs, from what is kept."""
-    every = list(kept().values())
+def summary(every):
+    """The made part of the docs."""
+    every = list(every)
     entries = [entry for entry in every if not entry.get("void")]
     campaigns = [entry for entry in entries if "minutes" in entry]
     wrong = [entry for entry in entries if entry["findings"]]
@@ -92,7 +92,7 @@ def written(text):
     """The docs with the made part anew."""
     head, _, rest = text.partition(BEGIN)
     _, _, tail = rest.partition(END)
-    return head + BEGIN + summary() + END + tail
+    return head + BEGIN + summary(kept().values()) + END + tail
 
 
 def is_fresh():
@@ -107,5 +107,5 @@ def run(options):
     if options.write:
         KEPT.write_text("".join(json.dumps(entries[seed]) + "\n" for seed in sorted(entries, key=lambda seed: (not seed.isdigit(), seed.zfill(12)))))
         DOCS.write_text(written(DOCS.read_text()))
-    print(summary())
+    print(summary(entries.values()))
     return 0

@@ -22,6 +22,10 @@ BUSY = 4 * (os.cpu_count() or 1)            # load average from which on being l
 
 STARVED = "background thread(s) to initialize"      # librdkafka gives its own threads five seconds to begin: an exit code 1 on a machine that is too busy, and a restart
 
+# A request to join that the client gave up and made again: the group takes the second for another process of that name, and ends the first. With a network or brokers that are bad,
+# or a machine too busy, a processor so meets itself, says exit code 4, and is started again.
+OWN_GHOST = "same group.instance.id"
+
 
 class Instance(Processor):
     """A processor that a supervisor keeps running. overrides: properties for every start from now on; once: for the next one. environment, prefix and wrap change
@@ -78,19 +82,24 @@ class Instance(Processor):
 class Exit:
     """How an instance ended, and what was known of it."""
 
-    def __init__(self, instance, code, words, killed_by, allowed, tail):
+    def __init__(self, instance, code, words, killed_by, allowed, tail, rough=False, young=False):
+        self.young = young
+        self.busy = os.getloadavg()[0] > BUSY
+        self.rough = rough or self.busy
         self.instance, self.code, self.words, self.killed_by, self.allowed, self.tail = instance, code, words, killed_by, list(allowed), tail
 
     def wrong(self):
         """Why this is not what the docs say; None: it is."""
-        if self.killed_by and self.code in (-9, 0):
+        if self.killed_by and (self.code in (-9, 0) or (self.code == -15 and self.young)):     # stopped before it could listen to that
             return None
         for code, phrase, *_ in self.allowed:
             if self.code == code and (not phrase or phrase in (self.words[1] if self.words else self.tail)):
                 if code > 0 and (not self.words or self.words[0] != code):
                     return f"ended with {code} and said {self.words}"
                 return None
-        if self.code == 1 and self.words and STARVED in self.words[1] and os.getloadavg()[0] > BUSY:
+        if self.code == 1 and self.words and STARVED in self.words[1] and self.busy:
+            return None
+        if self.code == 4 and self.words and OWN_GHOST in self.words[1] and self.rough:
             return None
         return f"ended with {self.code}, which nothing explains: {self.words or self.tail[-300:]}"
 
@@ -100,6 +109,7 @@ class World:
         self.folder, self.load, self.settings, self.note, self.chance = Path(folder), load, settings, note, chance
         self.cluster = Brokers(self.folder, binaries, chance, brokers)
         self.doubled, self.exits, self.instances, self.ending = doubled, [], [], threading.Event()
+        self.rough_until = 0        # a fault of network or brokers has been so lately
         self.recoveries, self.late, self.supervisor, self.repeated = [], [], None, {}
         self.poison, self.raised, self.compacted = {}, set(), set()     # topic: keys sent beside the load; topics with another limit, another compaction
 
@@ -177,7 +187,8 @@ class World:
 
     def take_exit(self, instance):
         ended = Exit(instance.name, instance.process.returncode, instance.last_words(), instance.killed_by,
-                     [rule for rule in instance.allowed if rule[3] > time.monotonic()], instance.log()[-2000:])
+                     [rule for rule in instance.allowed if rule[3] > time.monotonic()], instance.log()[-2000:], time.monotonic() < self.rough_until,
+                     time.monotonic() - instance.started < 3)
         self.exits.append(ended)
         if ended.wrong():
             self.note(f"    {instance.name} {ended.wrong()}")

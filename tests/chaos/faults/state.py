@@ -27,11 +27,11 @@ class State(Fault):
 
     def __init__(self):
         super().__init__()
-        self.by_kind, self.copies = dict.fromkeys(KINDS, 0), {}
+        self.by_kind, self.not_here = dict.fromkeys(KINDS, 0), set()
 
     def strike(self, world, chance):
-        fewest = min(self.by_kind.values())
-        self.kind = chance.choice([kind for kind, times in self.by_kind.items() if times == fewest])
+        able = {kind: times for kind, times in self.by_kind.items() if kind not in self.not_here}
+        self.kind = chance.choice([kind for kind, times in able.items() if times == min(able.values())])
         self.victim = one(chance, world, *(("invoice",) if self.kind == "before compaction" else ()))
         self.undo = None
         return getattr(self, self.kind.replace(" ", "_").replace("-", "_"))(world, self.victim, chance)
@@ -40,6 +40,8 @@ class State(Fault):
         if self.undo:
             self.undo()
         self.victim.forbid(self.name)
+        if self.kind in self.not_here:
+            return
         self.by_kind[self.kind] += 1
         self.done += 1
 
@@ -149,6 +151,7 @@ class State(Fault):
         self.down(world, victim)
         point = self.on_small_disk(world, victim)
         if not point:
+            self.not_here.update(("full", "read-only"))
             world.let_up(victim)
             return f"{victim.name}: no small file system can be mounted here"
         shutil.rmtree(point / "state", ignore_errors=True)
@@ -175,6 +178,7 @@ class State(Fault):
         self.down(world, victim)
         point = self.on_small_disk(world, victim)
         if not point:
+            self.not_here.update(("full", "read-only"))
             world.let_up(victim)
             return f"{victim.name}: no small file system can be mounted here"
         subprocess.run(["mount", "-o", "remount,ro", point], check=True, capture_output=True)
