@@ -117,10 +117,10 @@ bool fold_about(struct fold *fold, struct changelog_about *about, bool *empty, s
            error_set(error, "its header is not ours: %s", text);
 }
 
-bool fold_generation(struct fold *fold, struct generation *generation, struct error *error) {
-    char text[GENERATION_TEXT_SIZE + 128], mark[16] = "";
+bool fold_generation(struct fold *fold, struct changelog_generation *generation, struct error *error) {
+    char text[OFFSETS_TEXT_SIZE + 128], mark[16] = "";
     bool found;
-    *generation = (struct generation){.number = 1, .complete = true};
+    *generation = (struct changelog_generation){.number = 1, .complete = true};
     if (!text_of(fold, generation_record_key, text, sizeof text, &found, error)) return false;
     if (!found) return true;
     int read = sscanf(text, "generation=%d %15s made=%" SCNd64 " offsets=%1499s", &generation->number, mark, &generation->made_ms, generation->offsets);
@@ -129,13 +129,13 @@ bool fold_generation(struct fold *fold, struct generation *generation, struct er
     return read >= 3 || error_set(error, "the record of its generation is not ours: %s", text);
 }
 
-void generation_text(const struct generation *generation, char text[GENERATION_TEXT_SIZE + 128]) {
-    snprintf(text, GENERATION_TEXT_SIZE + 128, "generation=%d %s made=%" PRId64 " offsets=%s", generation->number, generation->rewriting ? "rewriting" : "complete", generation->made_ms,
+void generation_text(const struct changelog_generation *generation, char text[OFFSETS_TEXT_SIZE + 128]) {
+    snprintf(text, OFFSETS_TEXT_SIZE + 128, "generation=%d %s made=%" PRId64 " offsets=%s", generation->number, generation->rewriting ? "rewriting" : "complete", generation->made_ms,
              generation->offsets);
 }
 
 const char *changelog_name(const char *processor, int generation, char name[CHANGELOG_NAME_SIZE]) {
-    if (generation) snprintf(name, CHANGELOG_NAME_SIZE, "kontor.%s.changelog.%d", processor, generation);
+    if (generation) snprintf(name, CHANGELOG_NAME_SIZE, "kontor.%s.changelog.kept.%d", processor, generation);
     else snprintf(name, CHANGELOG_NAME_SIZE, "kontor.%s.changelog", processor);
     return name;
 }

@@ -27,13 +27,13 @@ MUST_CHECK bool fold_about(struct fold *fold, struct changelog_about *about, boo
 
 /* The generation of a changelog's partition: 1 until `kontor state` has made another. rewriting: one is being made, and was not finished. offsets: what the group had committed
  * of the partition when it was made, as text. A record of the engine's own store, sealed with version byte 0: the processors do not look at it. */
-enum { GENERATION_TEXT_SIZE = 1500 };
-struct generation { int number; bool rewriting, complete; int64_t made_ms; char offsets[GENERATION_TEXT_SIZE]; };
-MUST_CHECK bool fold_generation(struct fold *fold, struct generation *generation, struct error *error);
+enum { OFFSETS_TEXT_SIZE = 1500 };
+struct changelog_generation { int number; bool rewriting, complete; int64_t made_ms; char offsets[OFFSETS_TEXT_SIZE]; };
+MUST_CHECK bool fold_generation(struct fold *fold, struct changelog_generation *generation, struct error *error);
 /* The record's body. */
-void generation_text(const struct generation *generation, char text[GENERATION_TEXT_SIZE + 128]);
+void generation_text(const struct changelog_generation *generation, char text[OFFSETS_TEXT_SIZE + 128]);
 
-/* "kontor.<processor>.changelog", and of an older generation that was kept "kontor.<processor>.changelog.<number>". */
+/* "kontor.<processor>.changelog", and of an older generation that was kept "kontor.<processor>.changelog.kept.<number>". */
 enum { CHANGELOG_NAME_SIZE = 220 };
 const char *changelog_name(const char *processor, int generation, char name[CHANGELOG_NAME_SIZE]);
 #endif

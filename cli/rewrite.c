@@ -161,7 +161,7 @@ static bool put_generation(struct writing *writing) {
 }
 
 bool rewrite(struct rewriting *rewriting, const char *topic, struct fold *now, struct fold *target, struct slice begun, struct error *error) {
-    char bytes[STATE_SEAL_SIZE + GENERATION_TEXT_SIZE + 128];
+    char bytes[STATE_SEAL_SIZE + OFFSETS_TEXT_SIZE + 128];
     struct writing writing = {.rewriting = rewriting, .topic = topic, .now = now, .target = target, .error = error, .ok = true};
     sscanf(strrchr(now->folder, '-') + 1, "%" SCNd32, &writing.partition);
     if (begun.length) {

@@ -30,14 +30,14 @@ bool store_names_read(struct store_names *names, struct fold *fold, struct error
     return result == STATE_FOUND || result == STATE_ABSENT;
 }
 
-void state_offsets_text(const struct group *group, int32_t partition, char text[GENERATION_TEXT_SIZE]) {
+void state_offsets_text(const struct group *group, int32_t partition, char text[OFFSETS_TEXT_SIZE]) {
     size_t used = 0;
     *text = 0;
     for (int i = 0; i < group->places->cnt; i++) {
         const rd_kafka_topic_partition_t *place = &group->places->elems[i];
         if (place->partition != partition || place->offset < 0) continue;
-        const int length = snprintf(text + used, GENERATION_TEXT_SIZE - used, "%s%s:%" PRId64, used ? "," : "", place->topic, place->offset);
-        if (length > 0 && used + (size_t)length < GENERATION_TEXT_SIZE) used += (size_t)length;
+        const int length = snprintf(text + used, OFFSETS_TEXT_SIZE - used, "%s%s:%" PRId64, used ? "," : "", place->topic, place->offset);
+        if (length > 0 && used + (size_t)length < OFFSETS_TEXT_SIZE) used += (size_t)length;
     }
 }
 
@@ -69,7 +69,7 @@ const struct command state_command = {
     .description = "show reads the changelog: its generation, format and layouts, and the records and bytes of each store.\n\n"
                    "migrate is for a program that refuses to start because it cannot read what an older one wrote. It reads the state with the layouts\n"
                    "that are recorded in it and writes it in the new one, as a new generation of the changelog; the one before is kept as\n"
-                   "kontor.<processor>.changelog.<number> until it is dropped. What Avro's rules do not resolve is told field by field; a file of\n"
+                   "kontor.<processor>.changelog.kept.<number> until it is dropped. What Avro's rules do not resolve is told field by field; a file of\n"
                    "--changes says it:\n"
                    "    rename STORE.FIELD NAME | default STORE.FIELD JSON | forget STORE.FIELD | rename-store STORE NAME | forget-store STORE\n"
                    "The processor must be stopped; nothing is written once an instance joins. Interrupted, it goes on when it is given again.\n\n"

@@ -109,10 +109,10 @@ static bool keep_one(void *context, struct slice key, struct state_value value) 
 }
 
 /* The header and the layouts stay: the changelog is the same one, with nothing in it. */
-static bool make_empty(struct dropping *dropping, struct fold *now, struct fold *target, int32_t partition, char begun[GENERATION_TEXT_SIZE + 128], struct error *error) {
+static bool make_empty(struct dropping *dropping, struct fold *now, struct fold *target, int32_t partition, char begun[OFFSETS_TEXT_SIZE + 128], struct error *error) {
     struct keeping keeping = {.target = target, .error = error, .ok = true};
-    struct generation generation;
-    char text[STATE_SEAL_SIZE + GENERATION_TEXT_SIZE + 128];
+    struct changelog_generation generation;
+    char text[STATE_SEAL_SIZE + OFFSETS_TEXT_SIZE + 128];
     if (!fold_generation(now, &generation, error)) return false;
     generation.number += !generation.rewriting;
     generation.rewriting = true;
@@ -130,7 +130,7 @@ static bool make_empty(struct dropping *dropping, struct fold *now, struct fold 
 }
 
 static bool drop_partition(struct dropping *dropping, struct rewriting *rewriting, int32_t partition, struct error *error) {
-    char topic[CHANGELOG_NAME_SIZE], begun[GENERATION_TEXT_SIZE + 128];
+    char topic[CHANGELOG_NAME_SIZE], begun[OFFSETS_TEXT_SIZE + 128];
     struct fold now = {.state = NULL}, target = {.state = NULL};
     changelog_name(dropping->processor, 0, topic);
     bool ok = fold_open(&now, dropping->folder, "now", dropping->processor, partition, error) && fold_read(&now, dropping->connection, topic, partition, error);

@@ -106,8 +106,8 @@ static bool put_text(struct converting *converting, struct slice key, struct sli
 }
 
 /* What the partition is to hold: every value in the new layout, the header, the one layout, and the generation. */
-static bool convert(struct converting *converting, const struct generation *generation) {
-    char key[32], text[GENERATION_TEXT_SIZE + 128];
+static bool convert(struct converting *converting, const struct changelog_generation *generation) {
+    char key[32], text[OFFSETS_TEXT_SIZE + 128];
     const struct migrating *migrating = converting->migrating;
     enum state_result result = state_scan(converting->now->state, (struct slice){0}, convert_one, converting, converting->error);
     bool ok = converting->ok && (result == STATE_FOUND || result == STATE_ABSENT);
@@ -132,7 +132,7 @@ static bool header_fits(const struct migrating *migrating, struct fold *now, boo
 static bool look_at(struct migrating *migrating, struct fold *now, int32_t partition, struct error *error) {
     struct fold target = {.state = NULL};
     struct converting converting = {.migrating = migrating, .now = now, .target = &target, .counting = true, .ok = true, .error = error};
-    struct generation *generation = &migrating->generations[partition];
+    struct changelog_generation *generation = &migrating->generations[partition];
     bool empty = false;
     if (!header_fits(migrating, now, &empty, error)) return false;
     if (empty) return true;
@@ -141,7 +141,7 @@ static bool look_at(struct migrating *migrating, struct fold *now, int32_t parti
     if (!converting.ok || result == STATE_CORRUPT || result == STATE_FAILED || !number_choose(&converting)) return false;
     migrating->todo += converting.foreign || generation->rewriting;
     if (migrating->problems) return true;
-    const struct generation none = {.number = 1};
+    const struct changelog_generation none = {.number = 1};
     bool ok = fold_open(&target, migrating->folder, "look", migrating->processor, partition, error) && convert(&converting, &none);
     fold_close(&target);
     return ok;
@@ -151,7 +151,7 @@ static bool look_at(struct migrating *migrating, struct fold *now, int32_t parti
 static void generations_choose(struct migrating *migrating) {
     int least = 0, most = 0, rewriting = 0;
     for (int32_t p = 0; p < partitions_of(migrating); p++) {
-        const struct generation *generation = &migrating->generations[p];
+        const struct changelog_generation *generation = &migrating->generations[p];
         if (!generation->number) continue;
         if (!least || generation->number < least) least = generation->number;
         if (generation->number > most) most = generation->number;
@@ -254,7 +254,7 @@ bool migrating_keep(struct migrating *migrating, struct error *error) {
     bool ok = copy_create(migrating, to, error);
     progress_start(&progress, "keeping the generation before", partitions_of(migrating));
     for (int32_t p = 0; ok && p < partitions_of(migrating); p++) {
-        const struct generation *generation = &migrating->generations[p];
+        const struct changelog_generation *generation = &migrating->generations[p];
         if (generation->number && !generation->rewriting && generation->number < migrating->to) ok = keep_partition(migrating, from, to, p, error);
         progress_at(&progress, p + 1, migrating->rewriting.written);
     }
@@ -264,7 +264,7 @@ bool migrating_keep(struct migrating *migrating, struct error *error) {
 
 /* ---- rewrite ---- */
 
-static bool target_convert(struct migrating *migrating, struct fold *now, struct fold *target, int32_t partition, struct generation *generation, struct error *error) {
+static bool target_convert(struct migrating *migrating, struct fold *now, struct fold *target, int32_t partition, struct changelog_generation *generation, struct error *error) {
     struct converting converting = {.migrating = migrating, .now = now, .target = target, .ok = true, .error = error};
     const enum state_result result = state_scan(now->state, layout_record_prefix, learn_one, &converting, error);
     generation->number = migrating->to;
@@ -275,9 +275,9 @@ static bool target_convert(struct migrating *migrating, struct fold *now, struct
 }
 
 static bool rewrite_partition(struct migrating *migrating, int32_t partition, struct error *error) {
-    char topic[CHANGELOG_NAME_SIZE], kept[CHANGELOG_NAME_SIZE], begun[GENERATION_TEXT_SIZE + 128];
+    char topic[CHANGELOG_NAME_SIZE], kept[CHANGELOG_NAME_SIZE], begun[OFFSETS_TEXT_SIZE + 128];
     struct fold now = {.state = NULL}, target = {.state = NULL};
-    struct generation generation;
+    struct changelog_generation generation;
     changelog_name(migrating->processor, 0, topic);
     changelog_name(migrating->processor, migrating->from, kept);
     bool ok = fold_open(&now, migrating->folder, "now", migrating->processor, partition, error) && fold_read(&now, migrating->connection, topic, partition, error) &&
@@ -298,7 +298,7 @@ bool migrating_rewrite(struct migrating *migrating, struct error *error) {
     bool ok = true;
     progress_start(&progress, "rewriting", partitions_of(migrating));
     for (int32_t p = 0; ok && p < partitions_of(migrating); p++) {
-        const struct generation *generation = &migrating->generations[p];
+        const struct changelog_generation *generation = &migrating->generations[p];
         const bool done = migrating->back ? generation->number < migrating->to && !generation->rewriting : generation->number == migrating->to && !generation->rewriting;
         if (generation->number && !done) ok = rewrite_partition(migrating, p, error);
         progress_at(&progress, p + 1, migrating->rewriting.written);
@@ -308,10 +308,10 @@ bool migrating_rewrite(struct migrating *migrating, struct error *error) {
 }
 
 bool migrating_may_go_back(const struct migrating *migrating, struct error *error) {
-    char now[GENERATION_TEXT_SIZE];
+    char now[OFFSETS_TEXT_SIZE];
     if (migrating->from < 1) return error_set(error, "this is the first generation: there is none before");
     for (int32_t p = 0; p < partitions_of(migrating); p++) {
-        const struct generation *generation = &migrating->generations[p];
+        const struct changelog_generation *generation = &migrating->generations[p];
         if (!generation->number || generation->number < migrating->to) continue;
         state_offsets_text(&migrating->group, p, now);
         if (strcmp(now, generation->offsets) != 0)

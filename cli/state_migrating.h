@@ -1,7 +1,7 @@
 /* state_migrating: what `kontor state migrate` does to a changelog, and what it has to say.
  *
  *     look      every partition is read, with the layouts that it names, and converted to see that each value can be: nothing is written
- *     keep      what is there is copied to kontor.<processor>.changelog.<generation>, and compared
+ *     keep      what is there is copied to kontor.<processor>.changelog.kept.<generation>, and compared
  *     rewrite   the changelog is made to hold the new values, partition by partition, and compared
  *
  * A partition that is being rewritten says so in the record of its generation until it is done: a run that was interrupted goes on there, without keeping what is half new. */
@@ -26,7 +26,7 @@ struct migrating {
     char folder[FOLDER_SIZE];
     struct rewriting rewriting;
     /* what a look has found */
-    struct generation *generations;     /* by partition; number 0: nothing is in it */
+    struct changelog_generation *generations;     /* by partition; number 0: nothing is in it */
     int from, to, problems, todo;       /* generations; partitions that are not there yet */
     json_t *remarks;
     char names[STORE_NUMBERS][STORE_NAME_SIZE];     /* by number in the new layout */

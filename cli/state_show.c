@@ -21,7 +21,7 @@ struct showing {
     struct topic_names changelogs;
     int partition_count, empty, layouts;
     struct changelog_about about;
-    struct generation generation;
+    struct changelog_generation generation;
     struct store_names *names;
     struct sums stores[STORE_NUMBERS], partition[STORE_NUMBERS];
     char folder[FOLDER_SIZE];
@@ -53,7 +53,7 @@ static bool add_row(struct showing *showing, int32_t partition, int store, const
 static bool look(struct showing *showing, struct fold *fold, int32_t partition, struct error *error) {
     bool empty;
     int layouts = 0;
-    struct generation generation;
+    struct changelog_generation generation;
     char topic[CHANGELOG_NAME_SIZE];
     const struct error none = {{0}};
     *error = none;
