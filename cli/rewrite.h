@@ -21,7 +21,7 @@ struct rewriting {
     int64_t written;
 };
 
-/* Takes hold of the group, which must have no other members, and waits until no transaction is open on the changelog. rewriting_close also after a failure. */
+/* Takes hold of the group, which must have no other members (one that a killed command left behind is taken the place of), and waits until no transaction is open on the changelog. rewriting_close also after a failure. */
 MUST_CHECK bool rewriting_open(struct rewriting *rewriting, struct connection *connection, const struct group *group, struct error *error);
 void rewriting_close(struct rewriting *rewriting);
 

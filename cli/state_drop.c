@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "cli/rewrite.h"
+#include "cli/holding.h"
 #include "cli/state.h"
 #include "cli/table.h"
 #include "common/platform/clock.h"
@@ -161,7 +162,7 @@ static bool drop_changelog(struct dropping *dropping, struct error *error) {
     struct rewriting rewriting;
     char count[AMOUNT_TEXT_SIZE];
     const bool yes = option_given(dropping->invocation, "yes");
-    if (!group_read(&dropping->group, dropping->connection, dropping->processor, error) || !group_is_empty(&dropping->group, NULL, error) || !at_beginning(dropping, error) ||
+    if (!group_read(&dropping->group, dropping->connection, dropping->processor, error) || !group_is_empty(&dropping->group, holding_instance, error) || !at_beginning(dropping, error) ||
         !folder_make(dropping->folder, "state", error)) return false;
     if (!yes) {
         if (!drop_all(dropping, NULL, error)) return false;

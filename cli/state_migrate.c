@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/holding.h"
 #include "cli/sandbox.h"
 #include "cli/state_migrating.h"
 #include "cli/table.h"
@@ -98,7 +99,7 @@ static bool print(const struct migrating *migrating, bool done, struct error *er
 static bool work(struct migrating *migrating, struct error *error) {
     const bool yes = option_given(migrating->invocation, "yes"), json = migrating->invocation->format == FORMAT_JSON;
     char kept[CHANGELOG_NAME_SIZE];
-    if (!group_read(&migrating->group, migrating->connection, migrating->processor, error) || !group_is_empty(&migrating->group, NULL, error) ||
+    if (!group_read(&migrating->group, migrating->connection, migrating->processor, error) || !group_is_empty(&migrating->group, holding_instance, error) ||
         !folder_make(migrating->folder, "state", error) || !migrating_look(migrating, error)) return false;
     changelog_name(migrating->processor, migrating->from, kept);
     if (migrating->back && !migrating_may_go_back(migrating, error)) return false;
