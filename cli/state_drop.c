@@ -130,6 +130,15 @@ static bool make_empty(struct dropping *dropping, struct fold *now, struct fold 
     return fold_filled(target, &keeping.filling, ok, error) && ok;
 }
 
+/* Without it no deletion of records makes a changelog that a processor takes. */
+static bool begins_with_header(struct fold *now, const char *topic, int32_t partition, struct error *error) {
+    struct changelog_about about;
+    bool empty;
+    return fold_about(now, &about, &empty, error) ||
+           error_set(error, "%s/%" PRId32 " has no header of ours: its first records were deleted. Delete the topic (kafka-topics.sh --delete --topic %s) and make it anew (kontor topics apply): with "
+                     "the group at the beginning that is a new generation", topic, partition, topic);
+}
+
 static bool drop_partition(struct dropping *dropping, struct rewriting *rewriting, int32_t partition, struct error *error) {
     char topic[CHANGELOG_NAME_SIZE], begun[OFFSETS_TEXT_SIZE + 128];
     struct fold now = {.state = NULL}, target = {.state = NULL};
@@ -137,6 +146,7 @@ static bool drop_partition(struct dropping *dropping, struct rewriting *rewritin
     bool ok = fold_open(&now, dropping->folder, "now", dropping->processor, partition, error) && fold_read(&now, dropping->connection, topic, partition, error);
     const int64_t records = ok ? (int64_t)state_entries(now.state) : 0;
     dropping->records += records;
+    if (ok && records) ok = begins_with_header(&now, topic, partition, error);
     if (ok && records && rewriting)
         ok = fold_open(&target, dropping->folder, "target", dropping->processor, partition, error) && make_empty(dropping, &now, &target, partition, begun, error) &&
              rewrite(rewriting, topic, &now, &target, slice_of(begun), error) && rewrite_verify(rewriting, topic, dropping->folder, &target, partition, error);

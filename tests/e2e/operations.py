@@ -289,10 +289,11 @@ def recovery(folder):
 
         def set_back():
             with test("set back with the state kept: all are duplicates, no journal comes twice"):
-                events = 10
-                wait_until(lambda: processors["invoice-0"].metric("kontor_events_total", outcome="duplicate") == events + 2 * 0 + 2, 20, "duplicates", interval_s=0.2)
+                taken_again = 10 + 2     # invoices, and the two that were sent a second time
+                wait_until(lambda: processors["invoice-0"].metric("kontor_events_total", outcome="duplicate") == taken_again, 20, "duplicates", interval_s=0.2)
                 assert set(company.journals().values()) == {1} and len(company.journals()) == 2 * 10, company.journals()
-                cluster.kontor("status")
+                told = cluster.kontor("status", "--format", "json", check=False)
+                assert told.returncode == 1 and [problem["count"] for problem in json.loads(told.stdout)["problems"]] == [taken_again] and "accepted, then duplicate" in told.stderr, told
 
         def begun_anew():
             with test("with a new generation: the invoice processor's journals come again under the same keys, the state is the same"):
