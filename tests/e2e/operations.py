@@ -186,6 +186,20 @@ def upgrade(folder):
                         process.kill()
                         process.wait()
 
+            with test("an instance of the old version that is started in the middle ends the migration, or comes behind it, and counts on"):
+                process = spawn([BIN / "kontor", *whole], env={**os.environ, **cluster.environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+                try:
+                    process.wait(rng.uniform(0.2, 2.0))
+                except subprocess.TimeoutExpired:
+                    pass
+                old = cluster.processor("kontor-counter", "counter-0", properties={"tables.source": "MDM", "session.timeout.ms": "6000"}, binaries=work / "first").start().wait_ready()
+                said = process.communicate(timeout=60)[0]
+                assert process.returncode == 0 or "is started" in said or "was started meanwhile" in said or "is being started" in said or "has members" in said, said
+                feed(200)
+                right()
+                old.stop()
+                subprocess.run([work / "first" / "kontor-counter", "--config", old.config, "--leave"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
         def migrated():
             with test("every value is there, as it was"):
                 shown = json.loads(cluster.kontor("state", "show", "counter", "--format", "json").stdout)
