@@ -42,9 +42,9 @@ static bool names_add(struct topic_names *names, const char *name, struct error 
     for (size_t i = 0; i < names->count; i++)
         if (strcmp(names->names[i], name) == 0) return true;
     if (names->count == CLUSTER_TOPICS_MAXIMUM) return error_set(error, "more than %d groups begin with %s", CLUSTER_TOPICS_MAXIMUM, group_prefix);
-    names->names[names->count] = strdup(name);
-    names->count += names->names[names->count] != NULL;
-    return names->count || error_set(error, "out of memory");
+    if (!(names->names[names->count] = strdup(name))) return error_set(error, "out of memory");
+    names->count++;
+    return true;
 }
 
 static bool names_ask(struct asking *asking, struct topic_names *names, struct error *error) {

@@ -48,7 +48,8 @@ static bool goals_by_file(struct reset *reset, struct error *error) {
         if (at == group->places->cnt) return error_set(error, "%s: row %zu: group %s has no %s/%" PRId64, path, i + 1, group->name, topic, partition);
         if (committed < 0 || !is_chosen(reset, topic)) continue;
         if (committed < group->begins[at] || committed > group->ends[at])
-            return error_set(error, "%s: row %zu: %s/%" PRId64 " has the offsets %" PRId64 " to %" PRId64 ", not %" PRId64, path, i + 1, topic, partition, group->begins[at], group->ends[at], committed);
+            return error_set(error, "%s: row %zu: %s/%" PRId64 " has the offsets %" PRId64 " to %" PRId64 ", not %" PRId64, path, i + 1, topic, partition,
+                             group->begins[at], group->ends[at], committed);
         reset->goals[at] = committed;
         taken++;
     }
@@ -175,7 +176,8 @@ static bool work(struct reset *reset, struct error *error) {
     fprintf(stderr, "kontor: %s records %s taken again, %s passed over%s\n", count_text(reset->back, back), yes ? "will be" : "would be", count_text(reset->forward, forward),
             yes ? "" : "; nothing was changed, --yes does it");
     if (reset->back)
-        fprintf(stderr, "kontor: the state still knows what was accepted: of the last 35 days of event time (state.keep.event.ids) each is a duplicate, without a second effect; see docs/operations.md\n");
+        fprintf(stderr, "kontor: the state still knows what was accepted: of the last 35 days of event time (state.keep.event.ids) "
+                        "each is a duplicate, without a second effect; see docs/operations.md\n");
     return true;
 }
 
@@ -185,7 +187,8 @@ static bool read_file(struct reset *reset, const char *path, struct error *error
     struct buffer bytes = {0};
     json_error_t why;
     bool ok = file_read(path, FILE_MAXIMUM, &bytes, error);
-    if (ok && !(reset->file = json_loadb(bytes.data, bytes.length, 0, &why))) ok = error_set(error, "%s is not JSON: line %d: %s; it must be what kontor offsets show --format json printed", path, why.line, why.text);
+    if (ok && !(reset->file = json_loadb(bytes.data, bytes.length, 0, &why)))
+        ok = error_set(error, "%s is not JSON: line %d: %s; it must be what kontor offsets show --format json printed", path, why.line, why.text);
     if (ok && !json_is_array(reset->file)) ok = error_set(error, "%s is not a list: it must be what kontor offsets show --format json printed", path);
     buffer_free(&bytes);
     return ok;
@@ -201,7 +204,8 @@ static bool read_words(struct reset *reset, struct error *error) {
     if (!time && !file && strcmp(where, "beginning") != 0 && strcmp(where, "end") != 0) return error_set(error, "--to %s: expected beginning, end, time T or offsets FILE", where);
     if ((time || file) && !behind) return error_set(error, "--to %s needs %s behind it", where, time ? "a time such as 2018-01-31T10:00:00Z" : "a file");
     if (!time && !file && behind) return error_set(error, "%s is one word too many: --to %s stands alone", behind, where);
-    if (time && (!time_parse(behind, &reset->time_ms) || reset->time_ms <= 0)) return error_set(error, "--to time %s: expected a time such as 2018-01-31, 2018-01-31T10:00:00Z or milliseconds since 1970", behind);
+    if (time && (!time_parse(behind, &reset->time_ms) || reset->time_ms <= 0))
+        return error_set(error, "--to time %s: expected a time such as 2018-01-31, 2018-01-31T10:00:00Z or milliseconds since 1970", behind);
     return !file || read_file(reset, behind, error);
 }
 

@@ -51,13 +51,31 @@ static bool wait_for_transactions(const struct rewriting *rewriting, const char 
     }
 }
 
+/* Between reading the group and holding it an instance may have come and gone. */
+static bool is_as_it_was(const struct rewriting *rewriting, struct error *error) {
+    const struct group *then = rewriting->group;
+    struct group now;
+    if (!group_read(&now, rewriting->connection, then->processor, error)) return false;
+    bool same = now.places->cnt == then->places->cnt, any = false;
+    for (int i = 0; same && i < then->places->cnt; i++) {
+        const rd_kafka_topic_partition_t *a = &then->places->elems[i], *b = &now.places->elems[i];
+        same = strcmp(a->topic, b->topic) == 0 && a->partition == b->partition && a->offset == b->offset;
+        any |= a->offset >= 0;
+    }
+    group_free(&now);
+    if (!same) return error_set(error, "an instance of %s has run meanwhile: give the same command again", then->processor);
+    return any || error_set(error, "group %s has no committed offsets: they have expired or were deleted. Say with `kontor offsets reset` where it is to go on", then->name);
+}
+
 bool rewriting_open(struct rewriting *rewriting, struct connection *connection, const struct group *group, struct error *error) {
     const char *topics[INPUT_TOPICS_MAXIMUM];
     char changelog[CHANGELOG_NAME_SIZE];
     for (size_t i = 0; i < group->topic_count; i++) topics[i] = group->inputs[i];
     *rewriting = (struct rewriting){.connection = connection, .group = group};
+    snprintf(rewriting->transactional_id, sizeof rewriting->transactional_id, "kontor-cli.state.%s", group->processor);
     return holding_open(&rewriting->holding, &connection->settings, group->name, topics, group->topic_count, group->partition_count, error) &&
-           transactions_open(&rewriting->transactions, &connection->settings, "kontor-cli.state", error) && transactions_ready(rewriting->transactions, error) &&
+           is_as_it_was(rewriting, error) &&
+           transactions_open(&rewriting->transactions, &connection->settings, rewriting->transactional_id, error) && transactions_ready(rewriting->transactions, error) &&
            wait_for_transactions(rewriting, changelog_name(group->processor, 0, changelog), error);
 }
 
@@ -100,7 +118,7 @@ static bool commit(struct writing *writing) {
     writing->open = false;
     if (!holding_alone(rewriting->holding, &metadata, writing->error)) return false;
     rd_kafka_topic_partition_list_t *position = position_of(rewriting->group);
-    bool ok = (!position->cnt || transactions_offsets(rewriting->transactions, position, metadata, writing->error)) && transactions_commit(rewriting->transactions, writing->error);
+    bool ok = transactions_offsets(rewriting->transactions, position, metadata, writing->error) && transactions_commit(rewriting->transactions, writing->error);
     rd_kafka_topic_partition_list_destroy(position);
     rd_kafka_consumer_group_metadata_destroy(metadata);
     rewriting->written += (int64_t)writing->records;
@@ -205,7 +223,8 @@ bool fold_equal(struct fold *a, struct fold *b, bool *equal, struct error *error
 bool rewrite_verify(struct rewriting *rewriting, const char *topic, const char *folder, struct fold *target, int32_t partition, struct error *error) {
     struct fold again = {.state = NULL};
     bool equal = false;
-    bool ok = wait_for_transactions(rewriting, topic, error) && fold_open(&again, folder, "verify", rewriting->group->processor, partition, error) && fold_read(&again, rewriting->connection, topic, partition, error) &&
+    bool ok = wait_for_transactions(rewriting, topic, error) && fold_open(&again, folder, "verify", rewriting->group->processor, partition, error) &&
+              fold_read(&again, rewriting->connection, topic, partition, error) &&
               fold_equal(&again, target, &equal, error);
     if (ok && !equal)
         ok = error_set(error, "%s/%" PRId32 " does not hold what was written to it: has something else written there? Give the same command again", topic, partition);

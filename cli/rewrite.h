@@ -7,7 +7,6 @@
 #define KONTOR_CLI_REWRITE_H
 #include "cli/changelog.h"
 #include "cli/group.h"
-#include "cli/progress.h"
 
 struct holding;
 struct transactions;
@@ -17,11 +16,12 @@ struct rewriting {
     const struct group *group;
     struct holding *holding;
     struct transactions *transactions;
-    struct progress progress;
+    char transactional_id[GROUP_NAME_SIZE + 24];
     int64_t written;
 };
 
-/* Takes hold of the group, which must have no other members (one that a killed command left behind is taken the place of), and waits until no transaction is open on the changelog. rewriting_close also after a failure. */
+/* Takes hold of the group, which must have no other members (one that a killed command left behind is taken the place of), and waits until no transaction is open on the changelog. The group must be
+ * where it was when it was read, and must have committed something. rewriting_close also after a failure. */
 MUST_CHECK bool rewriting_open(struct rewriting *rewriting, struct connection *connection, const struct group *group, struct error *error);
 void rewriting_close(struct rewriting *rewriting);
 

@@ -27,7 +27,8 @@ static bool migration_make(struct migrating *migrating, struct error *error) {
     struct buffer changes = {0};
     struct layout_text text;
     bool ok = layout_take(migrating, error) && (!path || file_read(path, FILE_MAXIMUM, &changes, error));
-    if (ok && !layout_text_read(buffer_slice(&migrating->layout), &text)) ok = error_set(error, "%s is no layout: it must be what kontor-%s --print-layout prints", layout ? layout : "it", migrating->processor);
+    if (ok && !layout_text_read(buffer_slice(&migrating->layout), &text))
+        ok = error_set(error, "%s is no layout: it must be what kontor-%s --print-layout prints", layout ? layout : "it", migrating->processor);
     for (size_t i = 0; ok && i < text.store_count; i++) snprintf(migrating->names[text.stores[i].number], STORE_NAME_SIZE, SLICE_FORMAT, SLICE_ARGUMENT(text.stores[i].name));
     if (ok && !migration_open(&migrating->migration, buffer_slice(&migrating->layout), buffer_slice(&changes), error)) ok = path ? error_prefix(error, "%s", path) : false;
     buffer_free(&changes);

@@ -25,6 +25,7 @@ struct converting {
     struct filling *filling;
     struct slice layouts[LAYOUTS];      /* by number */
     int number;                         /* of the new layout here */
+    bool used[LAYOUTS];                 /* which have values: of the others nothing need be known */
     bool counting, ok, foreign;         /* foreign: something is of another layout than the new one */
     struct error *error;
 };
@@ -50,7 +51,7 @@ static bool learn_one(void *context, struct slice key, struct state_value value)
     converting->layouts[number] = value.body;
     if (slice_equal(value.body, buffer_slice(&migrating->layout))) converting->number = number;
     else converting->foreign = true;
-    return converting->ok = migration_learn(migrating->migration, value.body, tell, migrating, &problems, converting->error);
+    return converting->ok = !converting->used[number] || migration_learn(migrating->migration, value.body, tell, migrating, &problems, converting->error);
 }
 
 /* The number of the new layout in this partition: that which it has, or the first that no other has. */
@@ -58,6 +59,20 @@ static bool number_choose(struct converting *converting) {
     for (int i = 1; !converting->number && i < LAYOUTS; i++)
         if (!converting->layouts[i].data) converting->number = i;
     return converting->number || error_set(converting->error, "the state was written with %d layouts, there is no number left for another", LAYOUTS - 1);
+}
+
+static bool use_one(void *context, struct slice key, struct state_value value) {
+    (void)key;
+    ((struct converting *)context)->used[value.version] = true;
+    return true;
+}
+
+/* The layouts of the partition, and the new one's number. */
+static bool layouts_learn(struct converting *converting) {
+    const enum state_result seen = state_scan(converting->now->state, (struct slice){0}, use_one, converting, converting->error);
+    if (seen == STATE_CORRUPT || seen == STATE_FAILED) return false;
+    const enum state_result result = state_scan(converting->now->state, layout_record_prefix, learn_one, converting, converting->error);
+    return converting->ok && (result == STATE_FOUND || result == STATE_ABSENT) && number_choose(converting);
 }
 
 static bool is_text(struct slice key, struct state_value value) { return key.data[0] == ENGINE_STORE && value.version == 0; }
@@ -137,8 +152,7 @@ static bool look_at(struct migrating *migrating, struct fold *now, int32_t parti
     if (!header_fits(migrating, now, &empty, error)) return false;
     if (empty) return true;
     if (!fold_generation(now, generation, error)) return false;
-    const enum state_result result = state_scan(now->state, layout_record_prefix, learn_one, &converting, error);
-    if (!converting.ok || result == STATE_CORRUPT || result == STATE_FAILED || !number_choose(&converting)) return false;
+    if (!layouts_learn(&converting)) return false;
     migrating->todo += converting.foreign || generation->rewriting;
     if (migrating->problems) return true;
     const struct changelog_generation none = {.number = 1};
@@ -266,12 +280,12 @@ bool migrating_keep(struct migrating *migrating, struct error *error) {
 
 static bool target_convert(struct migrating *migrating, struct fold *now, struct fold *target, int32_t partition, struct changelog_generation *generation, struct error *error) {
     struct converting converting = {.migrating = migrating, .now = now, .target = target, .ok = true, .error = error};
-    const enum state_result result = state_scan(now->state, layout_record_prefix, learn_one, &converting, error);
+    if (!layouts_learn(&converting)) return false;
     generation->number = migrating->to;
     generation->made_ms = clock_wall_ms();
     if (!generation->rewriting) state_offsets_text(&migrating->group, partition, generation->offsets);    /* else: where it was when what is kept was kept */
-    return converting.ok && (result == STATE_FOUND || result == STATE_ABSENT) && number_choose(&converting) &&
-           (generation->rewriting = false, convert(&converting, generation));
+    generation->rewriting = false;
+    return convert(&converting, generation);
 }
 
 static bool rewrite_partition(struct migrating *migrating, int32_t partition, struct error *error) {

@@ -41,7 +41,8 @@ static bool line_read(struct change *change, char *line, struct error *error) {
     char *dot = strchr(subject, '.');
     const bool of_field = k <= CHANGE_FORGET, with_rest = k != CHANGE_FORGET && k != CHANGE_FORGET_STORE;
     if (!*subject || (of_field && (!dot || dot == subject || !dot[1]))) return error_set(error, "line %d: %s needs %s", number, kind, of_field ? "STORE.FIELD" : "STORE");
-    if (with_rest != (*rest != 0)) return error_set(error, "line %d: %s %s needs %s behind it", number, kind, subject, with_rest ? (k == CHANGE_DEFAULT ? "a value as JSON" : "the new name") : "nothing");
+    if (with_rest != (*rest != 0)) return error_set(error, "line %d: %s %s needs %s behind it", number, kind, subject,
+                                                     with_rest ? (k == CHANGE_DEFAULT ? "a value as JSON" : "the new name") : "nothing");
     if (of_field) *dot = 0;
     change->store = strdup(subject);
     change->path = strdup(of_field ? dot + 1 : "");

@@ -18,11 +18,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from people import FLOWS  # noqa: E402
 from small import invoice, line, master, order, receipt, write_master  # noqa: E402
 from world import REPOSITORY, consume, prepare  # noqa: E402
-from cluster import BIN, Cluster, finish, seed, spawn, test, wait_until  # noqa: E402
+from cluster import Cluster, finish, seed, spawn, test, wait_until  # noqa: E402
 from asking import MDM, acknowledged, send  # noqa: E402
 
 PAGE = REPOSITORY / "docs" / "operations.md"
-PROGRAMS = REPOSITORY / "build" / "tests"
+BUILD = Path(os.environ.get("BUILD", REPOSITORY / "build"))      # another one, for example with sanitizers
+BIN, PROGRAMS = BUILD / "bin", BUILD / "tests"
 BLOCK_SECONDS = 120
 KEYS = 100
 
@@ -135,7 +136,7 @@ def follow(shell, part, behind=None):
 # ---- upgrade: kontor-counter in three versions, which hides nothing: what is lost leaves a gap, what is done twice shows twice ----
 
 def upgrade(folder):
-    with Cluster(folder) as cluster:
+    with Cluster(folder, binaries=BIN) as cluster:
         work = cluster.directory
         for version, program in (("first", "kontor-counter"), ("next", "kontor-counter-next"), ("other", "kontor-counter-other")):
             (work / version).mkdir()
@@ -267,7 +268,7 @@ class Company:
 
 
 def recovery(folder):
-    with Cluster(folder) as cluster:
+    with Cluster(folder, binaries=BIN) as cluster:
         work = cluster.directory
         (work / "current").symlink_to(BIN)
         write_master(work / "small" / "master", master(flow_policies=[
