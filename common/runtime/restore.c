@@ -80,7 +80,7 @@ bool restore_is_done(const struct restore *restore, int32_t partition) { return 
 
 /* Without its first record it is not whole: others may be gone with it, and their fold would be wrong without a sign. */
 static enum step beginning_is_gone(const struct restore *restore, int32_t partition, struct fatal_cause *fatal) {
-    return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d does not begin with its header: records were deleted from it, what is left is not the whole state; see `kontor state migrate`",
+    return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d does not begin with its header: records were deleted from it, what is left is not the whole state; see `kontor state drop`",
                          restore->options.changelog, partition);
 }
 
