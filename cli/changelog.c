@@ -117,25 +117,24 @@ bool fold_about(struct fold *fold, struct changelog_about *about, bool *empty, s
            error_set(error, "its header is not ours: %s", text);
 }
 
-bool fold_generation(struct fold *fold, struct changelog_generation *generation, struct error *error) {
-    char text[OFFSETS_TEXT_SIZE + 128], mark[16] = "";
-    bool found;
-    *generation = (struct changelog_generation){.number = 1, .complete = true};
-    if (!text_of(fold, generation_record_key, text, sizeof text, &found, error)) return false;
-    if (!found) return true;
-    int read = sscanf(text, "generation=%d %15s made=%" SCNd64 " offsets=%1499s", &generation->number, mark, &generation->made_ms, generation->offsets);
-    generation->rewriting = strcmp(mark, "rewriting") == 0;
-    generation->complete = strcmp(mark, "complete") == 0;
-    return read >= 3 || error_set(error, "the record of its generation is not ours: %s", text);
+/* ---- comparing ---- */
+
+/* Its sealed bytes lie before its body. */
+struct slice state_value_sealed(struct state_value value) { return (struct slice){value.body.data - STATE_SEAL_SIZE, value.body.length + STATE_SEAL_SIZE}; }
+
+struct comparing { struct fold *other; struct error *error; bool equal, failed; };
+
+static bool compare_one(void *context, struct slice key, struct state_value value) {
+    struct comparing *comparing = context;
+    struct state_value there;
+    const enum state_result result = state_get(comparing->other->state, key, &there, comparing->error);
+    comparing->failed = result == STATE_CORRUPT || result == STATE_FAILED;
+    return comparing->equal = result == STATE_FOUND && slice_equal(state_value_sealed(there), state_value_sealed(value));
 }
 
-void generation_text(const struct changelog_generation *generation, char text[OFFSETS_TEXT_SIZE + 128]) {
-    snprintf(text, OFFSETS_TEXT_SIZE + 128, "generation=%d %s made=%" PRId64 " offsets=%s", generation->number, generation->rewriting ? "rewriting" : "complete", generation->made_ms,
-             generation->offsets);
-}
-
-const char *changelog_name(const char *processor, int generation, char name[CHANGELOG_NAME_SIZE]) {
-    if (generation) snprintf(name, CHANGELOG_NAME_SIZE, "kontor.%s.changelog.kept.%d", processor, generation);
-    else snprintf(name, CHANGELOG_NAME_SIZE, "kontor.%s.changelog", processor);
-    return name;
+bool fold_equal(struct fold *a, struct fold *b, bool *equal, struct error *error) {
+    struct comparing comparing = {.other = b, .error = error, .equal = true};
+    const enum state_result result = state_scan(a->state, (struct slice){0}, compare_one, &comparing, error);
+    *equal = comparing.equal && state_entries(a->state) == state_entries(b->state);
+    return !comparing.failed && result != STATE_CORRUPT && result != STATE_FAILED;
 }

@@ -20,20 +20,13 @@ struct filling;
 MUST_CHECK bool fold_fill(struct fold *fold, struct filling **filling, struct slice key, struct slice value, struct error *error);
 MUST_CHECK bool fold_filled(struct fold *fold, struct filling **filling, bool keep, struct error *error);
 
-/* What the header and the generation's record say. */
+/* What the header says. */
 struct changelog_about { int format, partitions; char partitioner[32], version[32], id[17]; };
 /* False: it has no header, or one that is not ours; *empty: there is nothing at all. */
 MUST_CHECK bool fold_about(struct fold *fold, struct changelog_about *about, bool *empty, struct error *error);
 
-/* The generation of a changelog's partition: 1 until `kontor state` has made another. rewriting: one is being made, and was not finished. offsets: what the group had committed
- * of the partition when it was made, as text. A record of the engine's own store, sealed with version byte 0: the processors do not look at it. */
-enum { OFFSETS_TEXT_SIZE = 1500 };
-struct changelog_generation { int number; bool rewriting, complete; int64_t made_ms; char offsets[OFFSETS_TEXT_SIZE]; };
-MUST_CHECK bool fold_generation(struct fold *fold, struct changelog_generation *generation, struct error *error);
-/* The record's body. */
-void generation_text(const struct changelog_generation *generation, char text[OFFSETS_TEXT_SIZE + 128]);
-
-/* "kontor.<processor>.changelog", and of an older generation that was kept "kontor.<processor>.changelog.kept.<number>". */
-enum { CHANGELOG_NAME_SIZE = 220 };
-const char *changelog_name(const char *processor, int generation, char name[CHANGELOG_NAME_SIZE]);
+/* A value as the changelog has it. */
+struct slice state_value_sealed(struct state_value value);
+/* Whether two states are the same, record by record. */
+MUST_CHECK bool fold_equal(struct fold *a, struct fold *b, bool *equal, struct error *error);
 #endif

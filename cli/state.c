@@ -30,15 +30,16 @@ bool store_names_read(struct store_names *names, struct fold *fold, struct error
     return result == STATE_FOUND || result == STATE_ABSENT;
 }
 
-void state_offsets_text(const struct group *group, int32_t partition, char text[OFFSETS_TEXT_SIZE]) {
+bool state_offsets_text(const struct group *group, int32_t partition, char text[OFFSETS_TEXT_SIZE], struct error *error) {
     size_t used = 0;
     *text = 0;
     for (int i = 0; i < group->places->cnt; i++) {
         const rd_kafka_topic_partition_t *place = &group->places->elems[i];
         if (place->partition != partition || place->offset < 0) continue;
-        const int length = snprintf(text + used, OFFSETS_TEXT_SIZE - used, "%s%s:%" PRId64, used ? "," : "", place->topic, place->offset);
-        if (length > 0 && used + (size_t)length < OFFSETS_TEXT_SIZE) used += (size_t)length;
+        used += (size_t)snprintf(text + used, OFFSETS_TEXT_SIZE - used, "%s%s:%" PRId64, used ? "," : "", place->topic, place->offset);
+        if (used >= OFFSETS_TEXT_SIZE) return error_set(error, "group %s has committed offsets of too many topics", group->name);
     }
+    return true;
 }
 
 /* ---- the command ---- */
@@ -55,9 +56,9 @@ static const struct option options[] = {
     {"layout", OPTION_TEXT, "FILE", "migrate: the new layout, as the new program prints it with --print-layout; without it this program's"},
     {"changes", OPTION_TEXT, "FILE", "migrate: lines that say what Avro cannot know: rename, default, forget, rename-store, forget-store"},
     {"back", OPTION_FLAG, NULL, "migrate: back to the generation before, as long as the processor has not gone on"},
-    {"changelog", OPTION_FLAG, NULL, "drop: begins a new, empty generation of the changelog"},
+    {"changelog", OPTION_FLAG, NULL, "drop: begins a new, empty generation of the state"},
     {"repeat-outputs", OPTION_FLAG, NULL, "drop --changelog: yes, everything will be decided and sent again"},
-    {"generation", OPTION_NUMBER, "N", "drop: the copy of that older generation which migrate has kept"},
+    {"generation", OPTION_NUMBER, "N", "drop: the changelog of that generation, which is not the live one"},
     {"yes", OPTION_FLAG, NULL, "drop, migrate: does it; without, only what would be done is shown"},
     {NULL, OPTION_FLAG, NULL, NULL},
 };
@@ -66,13 +67,12 @@ const struct command state_command = {
     .name = "state",
     .summary = "what a processor keeps: shows it, carries it over to a new layout, drops it",
     .usage = "show|migrate|drop PROCESSOR",
-    .description = "show reads the changelog: its generation, format and layouts, and the records and bytes of each store.\n\n"
+    .description = "show reads the live changelog: its generation, format and layouts, and the records and bytes of each store; and names those that are kept.\n\n"
                    "migrate is for a program that refuses to start because it cannot read what an older one wrote. It reads the state with the layouts\n"
-                   "that are recorded in it and writes it in the new one, as a new generation of the changelog; the one before is kept as\n"
-                   "kontor.<processor>.changelog.kept.<number> until it is dropped. What Avro's rules do not resolve is told field by field; a file of\n"
-                   "--changes says it:\n"
+                   "that are recorded in it, writes it in the new one to another changelog, kontor.<processor>.changelog.<number>, and makes that one the live\n"
+                   "one; the one before is kept until it is dropped. What Avro's rules do not resolve is told field by field; a file of --changes says it:\n"
                    "    rename STORE.FIELD NAME | default STORE.FIELD JSON | forget STORE.FIELD | rename-store STORE NAME | forget-store STORE\n"
-                   "The processor must be stopped; nothing is written once an instance joins. Interrupted, it goes on when it is given again.\n\n"
+                   "The processor must be stopped; nothing is changed once an instance joins. Interrupted, it is given again.\n\n"
                    "drop --local DIR deletes an instance's copy, which is rebuilt from the changelog. drop --changelog makes the processor forget\n"
                    "everything: its group must be at the beginning (kontor offsets reset --everything --to beginning), and all is sent again.",
     .words = words,

@@ -15,6 +15,7 @@ MUST_CHECK bool state_processor(const struct invocation *invocation, const char 
 enum { STORE_NAME_SIZE = 64, STORE_NUMBERS = 256 };
 struct store_names { char names[STORE_NUMBERS][STORE_NAME_SIZE]; };
 MUST_CHECK bool store_names_read(struct store_names *names, struct fold *fold, struct error *error);
-/* What the group has committed of a partition now, for the record of a generation. */
-void state_offsets_text(const struct group *group, int32_t partition, char text[OFFSETS_TEXT_SIZE]);
+/* What the group has committed of a partition now, for the mark that closes a generation. */
+enum { OFFSETS_TEXT_SIZE = 3000 };
+MUST_CHECK bool state_offsets_text(const struct group *group, int32_t partition, char text[OFFSETS_TEXT_SIZE], struct error *error);
 #endif

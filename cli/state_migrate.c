@@ -78,7 +78,7 @@ static bool print_json(const struct migrating *migrating, bool done) {
             json_array_append_new(stores, json_pack("{s:s, s:I, s:I, s:I, s:I}", "store", migrating->names[i], "records", (json_int_t)sums->records, "bytes", (json_int_t)sums->bytes, "new_records",
                                                     (json_int_t)sums->new_records, "new_bytes", (json_int_t)sums->new_bytes));
     }
-    json_t *all = json_pack("{s:s, s:i, s:i, s:i, s:b, s:O, s:o}", "processor", migrating->processor, "generation", migrating->from, "new_generation", migrating->to, "problems", migrating->problems,
+    json_t *all = json_pack("{s:s, s:i, s:i, s:i, s:b, s:O, s:o}", "processor", migrating->processor, "generation", migrating->making.live.number, "new_generation", migrating->back ? migrating->before.number : migrating->making.next.number, "problems", migrating->problems,
                             "done", done, "remarks", migrating->remarks, "stores", stores);
     char *text = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
     if (text) puts(text);
@@ -97,13 +97,20 @@ static bool print(const struct migrating *migrating, bool done, struct error *er
 
 /* ---- the whole ---- */
 
+static bool apply(struct migrating *migrating, struct error *error) {
+    struct state_making *making = &migrating->making;
+    if (!state_making_hold(making, error)) return false;
+    /* What was looked at may not be what is there now that nobody can change it. */
+    if (migrating->back) return migrating_look_back(migrating, error) && state_making_back(making, &migrating->before, error);
+    return migrating_write(migrating, error) && state_making_switch(making, error);
+}
+
 static bool work(struct migrating *migrating, struct error *error) {
     const bool yes = option_given(migrating->invocation, "yes"), json = migrating->invocation->format == FORMAT_JSON;
-    char kept[CHANGELOG_NAME_SIZE];
+    struct state_making *making = &migrating->making;
     if (!group_read(&migrating->group, migrating->connection, migrating->processor, error) || !group_is_empty(&migrating->group, holding_instance, error) ||
-        !folder_make(migrating->folder, "state", error) || !migrating_look(migrating, error)) return false;
-    changelog_name(migrating->processor, migrating->from, kept);
-    if (migrating->back && !migrating_may_go_back(migrating, error)) return false;
+        !folder_make(migrating->folder, "state", error) || !state_making_look(making, migrating->connection, &migrating->group, error) ||
+        !(migrating->back ? migrating_look_back(migrating, error) : migrating_look(migrating, error))) return false;
     if ((!yes || migrating->problems || !json) && !print(migrating, false, error)) return false;
     if (migrating->problems)
         return error_set(error, "%d of them do not fit: nothing was written. Say what they are to be in a file of --changes: default STORE.FIELD JSON, rename STORE.FIELD NAME, forget STORE.FIELD, "
@@ -113,16 +120,15 @@ static bool work(struct migrating *migrating, struct error *error) {
         return true;
     }
     if (!yes) {
-        if (migrating->back) fprintf(stderr, "kontor: the state would be made that of generation %d again, as %s keeps it\n", migrating->from, kept);
+        if (migrating->back) fprintf(stderr, "kontor: the state would be that of generation %d again, as %s keeps it\n", migrating->before.number, migrating->before.changelog);
         fprintf(stderr, "kontor: nothing was changed; --yes does it\n");
         return true;
     }
-    bool ok = rewriting_open(&migrating->rewriting, migrating->connection, &migrating->group, error) && (migrating->back || migrating_keep(migrating, error)) && migrating_rewrite(migrating, error);
-    rewriting_close(&migrating->rewriting);
-    if (!ok) return false;
+    if (!apply(migrating, error)) return false;
     if (json) return print(migrating, true, error);
-    if (migrating->back) printf("the state of %s is that of generation %d again; every partition was read back and compared\n", migrating->processor, migrating->from);
-    else printf("the state of %s is generation %d; every partition was read back and compared; the one before is kept as %s\n", migrating->processor, migrating->to, kept);
+    if (migrating->back) printf("the state of %s is that of generation %d again, %s\n", migrating->processor, migrating->before.number, migrating->before.changelog);
+    else printf("the state of %s is generation %d, %s; every partition was read back and compared; the one before is kept as %s\n", migrating->processor, making->next.number,
+                making->next.changelog, making->live.changelog);
     return true;
 }
 
@@ -142,9 +148,9 @@ enum exit_status state_migrate(const struct invocation *invocation) {
     if (migrating->folder[0]) folder_delete(migrating->folder);
     migration_close(migrating->migration);
     buffer_free(&migrating->layout);
+    state_making_close(&migrating->making);
     group_free(&migrating->group);
     json_decref(migrating->remarks);
-    free(migrating->generations);
     free(migrating);
     connection_close(&connection);
     if (ok) return EXIT_DONE;

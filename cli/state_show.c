@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/generation.h"
 #include "cli/state.h"
 #include "cli/table.h"
 #include "common/platform/clock.h"
@@ -21,12 +22,11 @@ struct showing {
     struct topic_names changelogs;
     int partition_count, empty, layouts;
     struct changelog_about about;
-    struct changelog_generation generation;
+    struct generation live;
     struct store_names *names;
     struct sums stores[STORE_NUMBERS], partition[STORE_NUMBERS];
     char folder[FOLDER_SIZE];
     json_t *rows;
-    bool rewriting;
 };
 
 static bool count_record(void *context, struct slice key, struct state_value value) {
@@ -53,18 +53,14 @@ static bool add_row(struct showing *showing, int32_t partition, int store, const
 static bool look(struct showing *showing, struct fold *fold, int32_t partition, struct error *error) {
     bool empty;
     int layouts = 0;
-    struct changelog_generation generation;
-    char topic[CHANGELOG_NAME_SIZE];
     const struct error none = {{0}};
     *error = none;
     if (!fold_about(fold, &showing->about, &empty, error)) {
         showing->empty += empty;
         const struct error why = *error;
-        return empty || error_set(error, "%s/%" PRId32 ": %.400s", changelog_name(showing->processor, 0, topic), partition, why.text);
+        return empty || error_set(error, "%s/%" PRId32 ": %.400s", showing->live.changelog, partition, why.text);
     }
-    if (!fold_generation(fold, &generation, error) || !store_names_read(showing->names, fold, error)) return false;
-    if (generation.number > showing->generation.number) showing->generation = generation;
-    showing->rewriting |= generation.rewriting;
+    if (!store_names_read(showing->names, fold, error)) return false;
     memset(showing->partition, 0, sizeof showing->partition);
     state_scan(fold->state, layout_record_prefix, count_layout, &layouts, error);
     if (layouts > showing->layouts) showing->layouts = layouts;
@@ -82,10 +78,10 @@ static bool count_partitions(struct showing *showing, struct error *error) {
     struct client_events events = {.role = "admin"};
     rd_kafka_t *client;
     const struct rd_kafka_metadata *metadata = NULL;
-    char topic[CHANGELOG_NAME_SIZE];
+    const char *topic = showing->live.changelog;
     if (!connection_client(&showing->connection, RD_KAFKA_PRODUCER, NULL, NULL, &events, NULL, &events, &client, error)) return false;
     bool ok = connection_metadata(&showing->connection, client, &metadata, error);
-    const struct rd_kafka_metadata_topic *found = ok ? metadata_topic(metadata, changelog_name(showing->processor, 0, topic)) : NULL;
+    const struct rd_kafka_metadata_topic *found = ok ? metadata_topic(metadata, topic) : NULL;
     if (found) showing->partition_count = found->partition_cnt;
     else if (ok) ok = connection_no_topic(&showing->connection, metadata, topic, error);
     if (metadata) rd_kafka_metadata_destroy(metadata);
@@ -94,11 +90,13 @@ static bool count_partitions(struct showing *showing, struct error *error) {
 }
 
 static bool read_all(struct showing *showing, struct error *error) {
-    char topic[CHANGELOG_NAME_SIZE];
+    char first[GENERATION_NAME_MAXIMUM];
+    const char *topic = showing->live.changelog;
     struct progress progress;
     int64_t records = 0;
-    changelog_name(showing->processor, 0, topic);
-    if (!count_partitions(showing, error) || !connection_topics(&showing->connection, topic, &showing->changelogs, error) || !folder_make(showing->folder, "state", error)) return false;
+    generation_changelog(first, showing->processor, 1);
+    if (!generation_live(&showing->connection, showing->processor, &showing->live, error) || !count_partitions(showing, error) ||
+        !connection_topics(&showing->connection, first, &showing->changelogs, error) || !folder_make(showing->folder, "state", error)) return false;
     progress_start(&progress, "reading the changelog", showing->partition_count);
     bool ok = true;
     for (int32_t p = 0; ok && p < showing->partition_count; p++) {
@@ -133,15 +131,19 @@ static bool print_rows(const struct showing *showing) {
     return ok;
 }
 
+static bool is_kept(const struct showing *showing, const char *topic) {
+    const int number = generation_number(topic, showing->processor);
+    return number && number != showing->live.number;
+}
+
 static bool print_all(struct showing *showing, struct error *error) {
-    char topic[CHANGELOG_NAME_SIZE];
-    changelog_name(showing->processor, 0, topic);
+    const char *topic = showing->live.changelog;
     if (showing->invocation->format == FORMAT_JSON) {
         json_t *kept = json_array();
         for (size_t i = 0; i < showing->changelogs.count; i++)
-            if (strcmp(showing->changelogs.names[i], topic) != 0) json_array_append_new(kept, json_string(showing->changelogs.names[i]));
-        json_t *all = json_pack("{s:s, s:s, s:i, s:b, s:i, s:s, s:i, s:i, s:i, s:o, s:O}", "processor", showing->processor, "changelog", topic, "generation", showing->generation.number, "rewriting",
-                                showing->rewriting, "format", showing->about.format, "version", showing->about.version, "partitions", showing->partition_count, "empty_partitions", showing->empty,
+            if (is_kept(showing, showing->changelogs.names[i])) json_array_append_new(kept, json_string(showing->changelogs.names[i]));
+        json_t *all = json_pack("{s:s, s:s, s:i, s:i, s:s, s:i, s:i, s:i, s:o, s:O}", "processor", showing->processor, "changelog", topic, "generation", showing->live.number,
+                                "format", showing->about.format, "version", showing->about.version, "partitions", showing->partition_count, "empty_partitions", showing->empty,
                                 "layouts", showing->layouts, "kept", kept, "stores", showing->rows);
         char *text = all ? json_dumps(all, JSON_INDENT(1)) : NULL;
         if (text) puts(text);
@@ -149,13 +151,13 @@ static bool print_all(struct showing *showing, struct error *error) {
         json_decref(all);
         return text || error_set(error, "out of memory");
     }
-    printf("%s, generation %d%s\n", topic, showing->generation.number, showing->rewriting ? ", of which not every partition is written: give kontor state migrate again" : "");
+    printf("%s, generation %d\n", topic, showing->live.number);
     if (showing->empty < showing->partition_count)
         printf("  format %d, begun by version %s, %d partitions (%d without anything), written with %d layout%s\n", showing->about.format, showing->about.version, showing->partition_count,
                showing->empty, showing->layouts, showing->layouts == 1 ? "" : "s");
     else printf("  %d partitions, nothing in them yet\n", showing->partition_count);
     for (size_t i = 0; i < showing->changelogs.count; i++)
-        if (strcmp(showing->changelogs.names[i], topic) != 0) printf("  kept: %s\n", showing->changelogs.names[i]);
+        if (is_kept(showing, showing->changelogs.names[i])) printf("  kept: %s, generation %d\n", showing->changelogs.names[i], generation_number(showing->changelogs.names[i], showing->processor));
     return print_rows(showing) || error_set(error, "out of memory");
 }
 
@@ -207,7 +209,6 @@ enum exit_status state_show(const struct invocation *invocation) {
         return EXIT_USAGE;
     }
     const char *local = option_text(invocation, "local", NULL);
-    showing.generation.number = 1;
     bool ok = local || (showing.rows && showing.names) || error_set(&error, "out of memory");
     if (!local) ok = ok && connection_open(&showing.connection, invocation, &error) && read_all(&showing, &error) && print_all(&showing, &error);
     if (showing.folder[0]) folder_delete(showing.folder);

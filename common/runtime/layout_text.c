@@ -1,13 +1,16 @@
 #include "common/runtime/layout_text.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "common/runtime/engine_internal.h"
 
-static const char prefix_bytes[] = {STORE_ENGINE, 'l', 'a', 'y', 'o', 'u', 't'}, header_bytes[] = {STORE_ENGINE, 'h', 'e', 'a', 'd', 'e', 'r'},
-                  generation_bytes[] = {STORE_ENGINE, 'g', 'e', 'n', 'e', 'r', 'a', 't', 'i', 'o', 'n'};
-const struct slice layout_record_prefix = {prefix_bytes, sizeof prefix_bytes}, header_record_key = {header_bytes, sizeof header_bytes},
-                   generation_record_key = {generation_bytes, sizeof generation_bytes};
+static const char prefix_bytes[] = {STORE_ENGINE, 'l', 'a', 'y', 'o', 'u', 't'}, header_bytes[] = {STORE_ENGINE, 'h', 'e', 'a', 'd', 'e', 'r'};
+const struct slice layout_record_prefix = {prefix_bytes, sizeof prefix_bytes}, header_record_key = {header_bytes, sizeof header_bytes};
+
+int header_text(char text[HEADER_TEXT_SIZE], int32_t partitions, const char *version, uint64_t id) {
+    return snprintf(text, HEADER_TEXT_SIZE, "format=%d partitions=%" PRId32 " partitioner=murmur2 version=%.31s id=%016" PRIx64, STATE_FORMAT, partitions, version, id);
+}
 
 /* ---- reading ---- */
 

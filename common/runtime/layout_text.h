@@ -8,6 +8,8 @@
  * `kontor-<processor> --print-layout` prints it, `kontor state migrate` reads it. */
 #ifndef KONTOR_RUNTIME_LAYOUT_TEXT_H
 #define KONTOR_RUNTIME_LAYOUT_TEXT_H
+#include <stdint.h>
+
 #include "common/platform/buffer.h"
 #include "common/platform/error.h"
 #include "common/runtime/processor.h"
@@ -31,6 +33,9 @@ const struct codec_type *layout_store_type(const struct processor *processor, in
 /* Appends the layout of the processor. False: memory is out. */
 MUST_CHECK bool layout_text_append(const struct processor *processor, struct buffer *text);
 
-/* The key of a layout's record, which has its number behind that; the header's, and the changelog's generation (kontor state). All stand in the engine's own store. */
-extern const struct slice layout_record_prefix, header_record_key, generation_record_key;
+/* The key of a layout's record, which has its number behind that, and the header's. Both stand in the engine's own store. */
+extern const struct slice layout_record_prefix, header_record_key;
+/* The header, a changelog's first record in each partition: what it is, and, by an id of its own, which. Gives the length. */
+enum { HEADER_TEXT_SIZE = 160 };
+int header_text(char text[HEADER_TEXT_SIZE], int32_t partitions, const char *version, uint64_t id);
 #endif

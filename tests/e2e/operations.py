@@ -1,6 +1,7 @@
 """docs/operations.md as it stands: its blocks run one after the other in one shell, and what a text block shows is printed by the block before it. Beside them: what they are to have
 brought about, and a migration that is killed."""
 
+import base64
 import json
 import os
 import random
@@ -26,6 +27,7 @@ BUILD = Path(os.environ.get("BUILD", REPOSITORY / "build"))      # another one, 
 BIN, PROGRAMS = BUILD / "bin", BUILD / "tests"
 BLOCK_SECONDS = 120
 KEYS = 100
+HEADER_KEYS = [json.dumps(key) for key in ("\0header", {"base64": base64.b64encode(b"\0header").decode()})]    # as kontor consume prints it
 
 
 def blocks(part):
@@ -174,39 +176,89 @@ def upgrade(folder):
                     right()
             return now
 
-        def killed():
-            """Before the page migrates: the same command, killed at a random moment, again and again; what it left is gone on with."""
-            rng = random.Random(seed())
-            with test("a migration that is killed leaves nothing that a version reads wrongly, and goes on"):
-                whole = ["state", "migrate", "counter", "--layout", work / "counter.layout", "--changes", work / "counter.changes", "--yes"]
-                for _ in range(3):
-                    process = spawn([BIN / "kontor", *whole], env={**os.environ, **cluster.environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-                    try:
-                        process.wait(rng.uniform(0.4, 2.6))
-                    except subprocess.TimeoutExpired:
-                        process.kill()
-                        process.wait()
+        whole = ["state", "migrate", "counter", "--layout", work / "counter.layout", "--changes", work / "counter.changes", "--yes"]
+        rng = random.Random(seed())
 
+        def shown():
+            return json.loads(cluster.kontor("state", "show", "counter", "--format", "json").stdout)
+
+        def leave(version, processor):
+            processor.stop()
+            subprocess.run([work / version / "kontor-counter", "--config", processor.config, "--leave"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+        def content():
+            """The live changelog, record by record: (partition, key): value. Without the headers, each of which has an id of its own, and what closed it once."""
+            records = {(record["partition"], json.dumps(record["key"])): record["value"] for record in consume(cluster, shown()["changelog"], "--raw")}
+            headers = [place for place in records if place[1] in HEADER_KEYS]
+            assert len(headers) == 4, list(records)[:10]
+            return {place: value for place, value in records.items() if value is not None and place not in headers}
+
+        def kill_at(when):
+            """The migration, killed behind a line that it says, or after so many seconds. Whether it was in time."""
+            process = spawn([BIN / "kontor", *whole], env={**os.environ, **cluster.environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+            if isinstance(when, str):
+                for said in process.stderr:
+                    if said.startswith(when):
+                        time.sleep(rng.uniform(0, 0.03))
+                        break
+            else:
+                try:
+                    process.wait(when)
+                except subprocess.TimeoutExpired:
+                    pass
+            process.kill()
+            process.stderr.close()
+            return process.wait() < 0
+
+        def killed():
+            before, kills = content(), Counter()
+            with test("a migration that is killed anywhere has changed nothing, or all"):
+                for when in ("deleting", "writing", "writing", rng.uniform(0.2, 2.6), rng.uniform(0.2, 2.6), "committing"):
+                    kills["killed" if kill_at(when) else "in the end"] += 1
+                    live = shown()
+                    print(f"  killed at {when}: generation {live['generation']}, beside it {live['kept']}", flush=True)
+                    assert live["generation"] == 1 and content() == before or when != "writing" and live["layouts"] == 1 and live["kept"], live
+                assert kills["killed"] >= 3, kills
+            with test("... and given again comes to what one comes to that nobody has disturbed"):
+                cluster.kontor(*whole)
+                after, disturbed = content(), shown()
+                assert before.keys() != after.keys() or before != after, "it has changed nothing"
+                back = cluster.kontor("state", "migrate", "counter", "--back", "--yes")
+                assert "generation 1 again, kontor.counter.changelog" in back.stdout and content() == before, back
+                refused = cluster.kontor("state", "migrate", "counter", "--back", check=False)
+                assert refused.returncode == 1 and "there is no generation before" in refused.stderr, refused
+                cluster.kontor(*whole)
+                undisturbed = shown()
+                assert content() == after and undisturbed["generation"] > disturbed["generation"] > 2, (undisturbed, disturbed)
+                assert undisturbed["changelog"] == f"kontor.counter.changelog.{undisturbed['generation']}" and undisturbed["kept"] == ["kontor.counter.changelog"], undisturbed
+                cluster.kontor("state", "migrate", "counter", "--back", "--yes")
+
+        def raced():
             with test("an instance of the old version that is started in the middle ends the migration, or comes behind it, and counts on"):
                 process = spawn([BIN / "kontor", *whole], env={**os.environ, **cluster.environment}, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
                 try:
                     process.wait(rng.uniform(0.2, 2.0))
                 except subprocess.TimeoutExpired:
                     pass
-                old = cluster.processor("kontor-counter", "counter-0", properties={"tables.source": "MDM", "session.timeout.ms": "6000"}, binaries=work / "first").start().wait_ready()
+                old = cluster.processor("kontor-counter", "counter-0", properties={"tables.source": "MDM", "session.timeout.ms": "6000"}, binaries=work / "first").start()
                 said = process.communicate(timeout=60)[0]
                 assert process.returncode == 0 or "is started" in said or "was started meanwhile" in said or "is being started" in said or "has members" in said, said
+                try:
+                    old.wait_ready()
+                except Exception:       # it had asked for the generation just before the switch, and ended saying so
+                    assert process.returncode == 0, said
+                    old.start().wait_ready()
                 feed(200)
                 right()
-                old.stop()
-                subprocess.run([work / "first" / "kontor-counter", "--config", old.config, "--leave"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                leave("first", old)
 
         def migrated():
             with test("every value is there, as it was"):
-                shown = json.loads(cluster.kontor("state", "show", "counter", "--format", "json").stdout)
-                assert {row["store"]: row["records"] for row in shown["stores"]}["counts"] == KEYS and shown["layouts"] == 1, shown
+                live = shown()
+                assert {row["store"]: row["records"] for row in live["stores"]}["counts"] == KEYS and live["layouts"] == 1, live
+                assert (live["generation"], live["changelog"], live["kept"]) == (2, "kontor.counter.changelog.2", ["kontor.counter.changelog"]), live
             with test("migrated again: nothing to do; an older layout is refused while an instance runs"):
-                again = cluster.kontor("state", "migrate", "counter", "--layout", work / "counter.layout", "--changes", work / "counter.changes", "--yes")
+                again = cluster.kontor(*whole)
                 assert "in that layout already" in again.stderr, again
 
         def refused():
@@ -221,23 +273,35 @@ def upgrade(folder):
             layout = "With a state that the new version cannot read"
             follow(shell, "Upgrade", {("Rolling, and one version back", 1): fed_and_right("the next version counts on"),
                                       ("Rolling, and one version back", 2): fed_and_right("the version before counts on"),
-                                      (layout, 3): killed, (layout, 4): migrated, (layout, 5): refused, (layout, 6): fed_and_right("back, it counts on: nothing was lost or doubled")})
+                                      (layout, 4): migrated, (layout, 5): refused, (layout, 6): fed_and_right("back, it counts on: nothing was lost or doubled")})
         finally:
             shell.end()
-        with test("once it has gone on, there is no way back"):
-            shown = None
-            counter.stop()
-            subprocess.run([work / "current" / "kontor-counter", "--config", counter.config, "--leave"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            migrate = ["state", "migrate", "counter", "--layout", work / "counter.layout", "--changes", work / "counter.changes", "--yes"]
-            cluster.kontor(*migrate)
+        leave("first", counter)
+        killed()
+        raced()
+        with test("once it has gone on, there is no way back; what is kept is dropped when it is said, what is live is not"):
+            if "in that layout already" in cluster.kontor(*whole).stderr:     # the race was won by the migration: then the old version has gone on
+                assert shown()["generation"] > 2
             other = cluster.processor("kontor-counter", "counter-0", properties={"tables.source": "MDM"}, binaries=work / "other")
             other.start().wait_ready()
             feed(300)
             right()
-            other.stop()
-            subprocess.run([work / "other" / "kontor-counter", "--config", other.config, "--leave"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            shown = cluster.kontor("state", "migrate", "counter", "--back", "--yes", check=False)
-            assert shown.returncode == 1 and "has gone on" in shown.stderr, shown
+            leave("other", other)
+            refused = cluster.kontor("state", "migrate", "counter", "--back", "--yes", check=False)
+            assert refused.returncode == 1 and "has gone on" in refused.stderr, refused
+            live = shown()
+            refused = cluster.kontor("state", "drop", "counter", "--generation", live["generation"], "--yes", check=False)
+            assert refused.returncode == 1 and "is the live changelog" in refused.stderr, refused
+            for topic in live["kept"]:
+                number = topic.removeprefix("kontor.counter.changelog").lstrip(".") or "1"
+                assert f"deleted {topic}\n" == cluster.kontor("state", "drop", "counter", "--generation", number, "--yes").stdout
+            left = wait_until(lambda: (found := shown()) and not found["kept"] and found, 20, "nothing is kept", interval_s=0.2)
+            assert (left["generation"], left["changelog"], left["kept"]) == (live["generation"], live["changelog"], []), left
+            refused = cluster.kontor("state", "migrate", "counter", "--back", "--yes", check=False)
+            assert refused.returncode == 1 and "or it was dropped" in refused.stderr, refused
+            other.start().wait_ready()
+            feed(100)
+            right()
 
 
 # ---- backup, recovery, reset: a small company ----
@@ -315,7 +379,7 @@ def recovery(folder):
                 wait_until(lambda: Counter(company.journals().values()) == {1: 10, 2: 10}, 30, "each journal of an invoice twice, of a receipt once", interval_s=0.3)
                 assert all(("invoice" in key) == (times == 2) for key, times in company.journals().items()), company.journals()
                 now = json.loads(cluster.kontor("state", "show", "invoice", "--format", "json").stdout)
-                assert now["generation"] == 2 and {row["store"]: row["records"] for row in now["stores"] if row["store"] != "task-clock"} == records, (now, records)
+                assert now["generation"] == 2 and now["kept"] == ["kontor.invoice.changelog"] and {row["store"]: row["records"] for row in now["stores"] if row["store"] != "task-clock"} == records, (now, records)
 
         shell = Shell(cluster, work, {**processors, "broker": cluster.broker, "registry": cluster.registry})
         try:
