@@ -133,8 +133,8 @@ static void events_that_wait_are_told_where_their_places_are(void **state) {
     snprintf(new, sizeof new, "inputs b.events\nstore 1 parked\n%s\nstore 2 late\n{\"type\":\"record\",\"name\":\"Late\",\"fields\":[]}\nstore 3 orders\n{\"type\":\"record\",\"name\":\"Order\",\"namespace\":\"t\",\"fields\":[]}\n", parked);
     struct migration *migration = made(new, "");
     assert_int_equal(learn(migration, old, &said), 0);
-    /* input, offset 3, time 0, key, value, document_store, document, establishes, waiting, deadline 0, missing (table -1, store, key, date 0, no), no reasons, no approvals, no, limit 0, 0 */
-#define PARKED(input, document_store, store) input "\x06\x00\x02k\x02v" document_store "\x02" "D\x00\x00\x00" "\x02\x01" store "\x02" "M\x00\x00\x00" "\x00\x00\x00\x00\x00"
+    /* input, offset 3, time 0, key, value, document_store, document, establishes, waiting, deadline 0, missing (table -1, store, key, date 0, no), no reasons, no approvals, no, limit 0, 0, partition -2 */
+#define PARKED(input, document_store, store) input "\x06\x00\x02k\x02v" document_store "\x02" "D\x00\x00\x00" "\x02\x01" store "\x02" "M\x00\x00\x00" "\x00\x00\x00\x00\x00" "\x03"
     comes_out(migration, old, SLICE("\x01" "12345678"), SLICE(HEAD PARKED("\x02", "\x04", "\x00")), SLICE("\x01" "12345678"), SLICE(HEAD PARKED("\x00", "\x06", "\x02")));
     struct slice key, value;
     assert_int_equal(migration_convert(migration, slice_of(old), SLICE("\x01" "12345678"), SLICE(HEAD PARKED("\x00", "\x04", "\x00")), 9, &key, &value, &error), MIGRATION_FAILED);
