@@ -113,14 +113,14 @@ bool making_delete(struct making *making, const char *topic, struct error *error
     return ok;
 }
 
-bool making_drop(struct making *making, const char *processor, int live, bool only_above, size_t *count, struct error *error) {
+bool making_drop(struct making *making, const char *processor, int live, int next, size_t *count, struct error *error) {
     const struct rd_kafka_metadata *metadata;
     if (!connection_metadata(making->connection, making->admin, &metadata, error)) return false;
     bool ok = true;
     for (int i = 0; ok && i < metadata->topic_cnt; i++) {
         const char *name = metadata->topics[i].topic;
         const int number = generation_number(name, processor);
-        if (!number || number == live || (only_above && number < live)) continue;
+        if (!number || number == live || (next && (number < live || number == next))) continue;
         making_say("deleting %s", name);
         ok = making_delete(making, name, error);
         *count += ok;

@@ -34,8 +34,9 @@ void making_next(const struct rd_kafka_metadata *metadata, const char *processor
 MUST_CHECK bool making_generations_topic(struct making *making, const char *live_changelog, struct error *error);
 MUST_CHECK bool making_changelog_topic(struct making *making, const char *processor, const char *live_changelog, const char *name, int32_t partitions, struct error *error);
 MUST_CHECK bool making_delete(struct making *making, const char *topic, struct error *error);
-/* Deletes the changelogs of a processor whose generation is not the live one; only those above it: never live, or gone back from. *count: how many. */
-MUST_CHECK bool making_drop(struct making *making, const char *processor, int live, bool only_above, size_t *count, struct error *error);
+/* Deletes the changelogs of a processor whose generation is not the live one. next: only those above it, never live or gone back from, but for the next one, which is there already, so that
+ * no later run takes the name of one that was just deleted; 0: all. *count: how many. */
+MUST_CHECK bool making_drop(struct making *making, const char *processor, int live, int next, size_t *count, struct error *error);
 
 /* ---- changelogs ---- */
 uint64_t making_new_id(void);       /* for a changelog's header */

@@ -103,7 +103,7 @@ static bool drop_old(struct rekey *rekey, struct error *error) {
     for (size_t i = 0; ok && i < rekey->processor_count; i++) {
         struct rekey_processor *of = &rekey->processors[i];
         size_t count = 0;
-        ok = making_drop(&rekey->making, of->processor->name, of->live.number, false, &count, error);
+        ok = making_drop(&rekey->making, of->processor->name, of->live.number, 0, &count, error);
         table_text(table, of->processor->name);
         table_text(table, of->live.changelog);
         table_number(table, (int64_t)count);

@@ -121,9 +121,9 @@ bool rekey_write(struct rekey *rekey, struct error *error) {
     for (size_t i = 0; i < rekey->processor_count; i++) {
         struct rekey_processor *of = &rekey->processors[i];
         size_t dropped = 0;
-        if (!making_drop(&rekey->making, of->processor->name, of->live.number, true, &dropped, error)) return false;
         making_say("writing %s", of->next.changelog);
-        if (!making_changelog_topic(&rekey->making, of->processor->name, of->live.changelog, of->next.changelog, rekey->to, error) || !changelog_write(rekey, of, error)) return false;
+        if (!making_changelog_topic(&rekey->making, of->processor->name, of->live.changelog, of->next.changelog, rekey->to, error) ||
+            !making_drop(&rekey->making, of->processor->name, of->live.number, of->next.number, &dropped, error) || !changelog_write(rekey, of, error)) return false;
         making_say("reading %s back", of->next.changelog);
         if (!changelog_check(rekey, of, error)) return false;
     }

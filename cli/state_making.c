@@ -100,10 +100,9 @@ static bool is_as_it_was(const struct state_making *making, struct error *error)
 }
 
 bool state_making_hold(struct state_making *making, struct error *error) {
-    const char *topics[INPUT_TOPICS_MAXIMUM];
     const struct group *group = making->group;
-    for (size_t i = 0; i < group->topic_count; i++) topics[i] = group->inputs[i];
-    return holding_open(&making->holding, &making->connection->settings, group->name, topics, group->topic_count, group->partition_count, error) &&
+    for (size_t i = 0; i < group->topic_count; i++) making->topics[i] = group->inputs[i];
+    return holding_open(&making->holding, &making->connection->settings, group->name, making->topics, group->topic_count, group->partition_count, error) &&
            making_producer(&making->making, error) && is_as_it_was(making, error) && wait_for_transactions(making, making->live.changelog, error);
 }
 
@@ -119,8 +118,9 @@ bool state_making_alone(struct state_making *making, struct error *error) {
 bool state_making_create(struct state_making *making, struct error *error) {
     size_t dropped = 0;
     const char *processor = making->group->processor, *live = making->live.changelog;
-    return making_generations_topic(&making->making, live, error) && making_drop(&making->making, processor, making->live.number, true, &dropped, error) &&
-           making_changelog_topic(&making->making, processor, live, making->next.changelog, partitions_of(making), error);
+    return making_generations_topic(&making->making, live, error) &&
+           making_changelog_topic(&making->making, processor, live, making->next.changelog, partitions_of(making), error) &&
+           making_drop(&making->making, processor, making->live.number, making->next.number, &dropped, error);
 }
 
 struct writing { struct state_making *making; struct error *error; bool header, ok; };

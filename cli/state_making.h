@@ -14,6 +14,7 @@ struct state_making {
     struct topic_list list;
     struct making making;
     struct holding *holding;
+    const char *topics[INPUT_TOPICS_MAXIMUM];       /* which it holds */
     struct generation live, next;
     struct making_writer *writer;
 };
