@@ -343,7 +343,9 @@ def merge_suppliers(cluster, processors):
         for processor in processors:
             processor.stop()
     with test("one supplier becomes another, whatever it is killed at; then there is nothing left of it"):
-        plan = {(row["processor"], row["what"]): row for row in json.loads(merge(cluster, "--format", "json").stdout)}
+        planned = merge(cluster, "--format", "json")
+        assert planned.returncode == 0, planned.stderr
+        plan = {(row["processor"], row["what"]): row for row in json.loads(planned.stdout)}
         assert plan["invoice", "partner"]["records"] > 0 and "1 that wait with them" in plan["invoice", "partner"]["note"], plan["invoice", "partner"]
         process = spawn([cluster.binaries / "kontor", "rekey", "--entity", "ACME", "--partner", A, "--becomes", B, "--yes"], cwd=REPOSITORY, env={**os.environ, **cluster.environment},
                         text=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
