@@ -3,25 +3,12 @@
 
 #include <ftw.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "cli/table.h"
-
-static bool quiet;
-
-void rekey_say(const char *format, ...) {
-    va_list arguments;
-    va_start(arguments, format);
-    if (!quiet) {
-        vfprintf(stderr, format, arguments);
-        fputc('\n', stderr);
-    }
-    va_end(arguments);
-}
 
 /* ---- the folder ---- */
 
@@ -97,16 +84,14 @@ static bool no_conflicts(const struct rekey *rekey, struct error *error) {
 /* ---- doing ---- */
 
 static bool apply(struct rekey *rekey, struct error *error) {
-    const struct topic *generations = topic_list_find(&rekey->list, GENERATIONS_TOPIC);
-    bool ok = generations || error_set(error, "%s is not in the list of topics", GENERATIONS_TOPIC);
-    ok = ok && rekey_create_topic(rekey, GENERATIONS_TOPIC, 1, generations, error) && rekey_write(rekey, error) &&
+    bool ok = making_generations_topic(&rekey->making, rekey->processors[0].live.changelog, error) && rekey_write(rekey, error) &&
          rekey_all_stopped(rekey, error) && rekey_unchanged(rekey, error) && rekey_grow(rekey, error) && rekey_unchanged(rekey, error) && rekey_switch(rekey, error);
     if (!ok) return false;
     if (rekey->merges) {
-        rekey_say("done: the processors may start. What is sent for %s from now on finds nothing of it. The old changelogs are kept until `kontor rekey --drop-old`", rekey->merge.from.data);
+        making_say("done: the processors may start. What is sent for %s from now on finds nothing of it. The old changelogs are kept until `kontor rekey --drop-old`", rekey->merge.from.data);
         return true;
     }
-    rekey_say("done: the processors may start. Clients that were told of the old number of partitions must ask anew first (metadata.max.age.ms, five minutes, or a restart): what they send "
+    making_say("done: the processors may start. Clients that were told of the old number of partitions must ask anew first (metadata.max.age.ms, five minutes, or a restart): what they send "
               "to a wrong partition goes to the dead letters. The old changelogs are kept until `kontor rekey --drop-old`");
     return true;
 }
@@ -118,7 +103,7 @@ static bool drop_old(struct rekey *rekey, struct error *error) {
     for (size_t i = 0; ok && i < rekey->processor_count; i++) {
         struct rekey_processor *of = &rekey->processors[i];
         size_t count = 0;
-        ok = rekey_drop(rekey, of, &count, error);
+        ok = making_drop(&rekey->making, of->processor->name, of->live.number, &count, error);
         table_text(table, of->processor->name);
         table_text(table, of->live.changelog);
         table_number(table, (int64_t)count);
@@ -132,22 +117,21 @@ static bool work(struct rekey *rekey, struct error *error) {
     bool done;
     if (!connection_open(&rekey->connection, rekey->invocation, error)) return false;
     if (option_given(rekey->invocation, "drop-old")) return rekey_look(rekey, &done, error) && drop_old(rekey, error);
-    /* First of all: what a run that was killed had begun is committed or aborted then, and one that still runs can commit nothing any more. */
-    const bool applies = option_given(rekey->invocation, "apply");
-    if ((applies && !rekey_producer(rekey, error)) || !rekey_look(rekey, &done, error)) return false;
+    const bool applies = option_given(rekey->invocation, "yes");
+    if (!rekey_look(rekey, &done, error)) return false;
     if (done) {
-        rekey_say("nothing to do: all of it has %" PRId32 " partitions", rekey->to);
+        making_say("nothing to do: all of it has %" PRId32 " partitions", rekey->to);
         return true;
     }
     if (!rekey_all_stopped(rekey, error) || !rekey_positions(rekey, error) || !folder_make(rekey, error) || !rekey_unread(rekey, error) || !rekey_build(rekey, error)) return false;
     if (rekey->merges && !rekey_merge_found(rekey)) {
-        rekey_say("nothing to do: nothing of %s is there", rekey->merge.from.data);
+        making_say("nothing to do: nothing of %s is there", rekey->merge.from.data);
         return true;
     }
     if (!print_plan(rekey, error) ||
         !no_conflicts(rekey, error)) return false;
     if (applies) return apply(rekey, error);
-    rekey_say("nothing was changed: --apply does it");
+    making_say("nothing was changed; --yes does it");
     return true;
 }
 
@@ -159,8 +143,8 @@ static enum exit_status rekey_run(const struct invocation *invocation) {
     const bool drops = option_given(invocation, "drop-old"), merges = option_given(invocation, "becomes") || option_given(invocation, "partner") || option_given(invocation, "entity");
     enum exit_status status = EXIT_DONE;
     arena_init(&rekey->arena, 1 << 20, (size_t)2 << 30);
-    if (drops + merges + option_given(invocation, "partitions") != 1 || (drops && option_given(invocation, "apply")) || (merges && option_given(invocation, "processor"))) {
-        error_set(&error, "one of --partitions N, --entity E --partner A --becomes B (with --apply to do it), --drop-old; kontor rekey --help explains it");
+    if (drops + merges + option_given(invocation, "partitions") != 1 || (drops && option_given(invocation, "yes")) || (merges && option_given(invocation, "processor"))) {
+        error_set(&error, "one of --partitions N, --entity E --partner A --becomes B (with --yes to do it), --drop-old; kontor rekey --help explains it");
         (void)command_failed(&error);
         status = EXIT_USAGE;
     } else if (merges && !rekey_merge_read(rekey, &error)) {
@@ -183,7 +167,7 @@ static const struct option options[] = {
     {"entity", OPTION_TEXT, "E", "entity of a partner that becomes another one"},
     {"partner", OPTION_TEXT, "A", "that partner: a supplier of procurement, invoice and payment"},
     {"becomes", OPTION_TEXT, "B", "which one it becomes; the partitions stay"},
-    {"apply", OPTION_FLAG, NULL, "do it; without it only what would be done is printed"},
+    {"yes", OPTION_FLAG, NULL, "do it; without it only what would be done is printed"},
     {"drop-old", OPTION_FLAG, NULL, "delete the changelogs that do not hold any more"},
     {"folder", OPTION_TEXT, "DIR", "where the states are built, twice as large as they are; without it TMPDIR or /tmp"},
     {NULL, OPTION_FLAG, NULL, NULL},
@@ -192,9 +176,9 @@ static const struct option options[] = {
 const struct command rekey_command = {
     .name = "rekey",
     .summary = "gives processors more partitions, or one supplier's state to another",
-    .usage = "--partitions N [--processor NAMES] [--apply] | --entity E --partner A --becomes B [--apply] | --drop-old",
+    .usage = "--partitions N [--processor NAMES] [--yes] | --entity E --partner A --becomes B [--yes] | --drop-old",
     .description = "The processors must be stopped, those too that write to topics that grow, and their sources quiet. Prints which\n"
-                   "topics, records and waiting events move; with --apply it does it. Inputs get more partitions in place, events that\n"
+                   "topics, records and waiting events move; with --yes it does it. Inputs get more partitions in place, events that\n"
                    "are not taken yet are sent again to theirs, and each changelog is written anew under another name, read back\n"
                    "and compared, before one transaction makes all of it hold. When it is stopped anywhere, run it again.\n"
                    "With --becomes, what procurement, invoice and payment have of one supplier becomes another's: orders, receipts, invoices,\n"
@@ -204,6 +188,6 @@ const struct command rekey_command = {
     .words_maximum = 0,
     .default_format = "table",
     .options = options,
-    .example = "  kontor rekey --partitions 64\n  kontor rekey --partitions 64 --apply\n  kontor rekey --entity ACME --partner S1 --becomes S2\n  kontor rekey --drop-old",
+    .example = "  kontor rekey --partitions 64\n  kontor rekey --partitions 64 --yes\n  kontor rekey --entity ACME --partner S1 --becomes S2\n  kontor rekey --drop-old",
     .run = rekey_run,
 };

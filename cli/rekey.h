@@ -1,11 +1,10 @@
 /* What the files of `kontor rekey` share: rekey.c (the command), rekey_look.c (what there is, and whether it may be touched), rekey_unread.c (events that are not taken
- * yet), rekey_build.c (the new changelogs), rekey_merge.c (a partner that becomes another one), rekey_switch.c (partitions, and the transaction that makes all of it hold). What is done and why: docs/rekey.md. */
+ * yet), rekey_build.c (the new changelogs; topics, writer and transaction are generation_make.h's), rekey_merge.c (a partner that becomes another one), rekey_switch.c (partitions, and the transaction that makes all of it hold). What is done and why: docs/rekey.md. */
 #ifndef KONTOR_CLI_REKEY_H
 #define KONTOR_CLI_REKEY_H
-#include "cli/connection.h"
+#include "cli/generation_make.h"
 #include "cli/sandbox.h"
 #include "common/platform/arena.h"
-#include "common/runtime/generations.h"
 #include "common/runtime/rekeying.h"
 #include "common/runtime/topics.h"
 
@@ -38,17 +37,13 @@ struct rekey_processor {
 /* An event that is not taken yet, to be sent again to where it belongs. */
 struct carried { size_t topic; int32_t partition; int64_t offset, order_ms, timestamp_ms; struct slice key, value; rd_kafka_headers_t *headers; };
 
-/* What the producer's call-backs are told; events first: the client's opaque. */
-struct rekey_sending { struct client_events events; uint64_t failed; char why[200]; };
-
 struct rekey {
     const struct invocation *invocation;
     struct connection connection;
     struct topic_list list;
-    struct client_events admin_events, committed_events;
-    rd_kafka_t *admin, *committed;  /* committed: a client to which a log ends at its first open transaction */
-    struct rekey_sending sending;
-    rd_kafka_t *producer;           /* of an --apply */
+    struct making making;           /* its producer: of a --yes */
+    struct client_events committed_events;
+    rd_kafka_t *committed;          /* a client to which a log ends at its first open transaction */
     struct tail *tail;
     int wake;
     bool merges;                    /* a partner becomes another one; the partitions stay */
@@ -66,9 +61,6 @@ struct rekey {
     size_t carried_count, carried_capacity;
     char folder[160];
 };
-
-/* Says on standard error what is being done. */
-void rekey_say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* ---- rekey_look.c ---- */
 /* Clients; which processors, with all that read the same topics; their topics and generations. *done: there is nothing to move. */
@@ -88,9 +80,6 @@ MUST_CHECK bool rekey_unread(struct rekey *rekey, struct error *error);
 /* ---- rekey_build.c ---- */
 MUST_CHECK bool rekey_build(struct rekey *rekey, struct error *error);      /* in the folder */
 MUST_CHECK bool rekey_write(struct rekey *rekey, struct error *error);      /* to new topics, and reads them back */
-MUST_CHECK bool rekey_create_topic(struct rekey *rekey, const char *name, int32_t partitions, const struct topic *like, struct error *error);
-/* Deletes the changelogs of a processor's generations before the live one. *count: how many. */
-MUST_CHECK bool rekey_drop(struct rekey *rekey, struct rekey_processor *of, size_t *count, struct error *error);
 
 /* ---- rekey_merge.c ---- */
 MUST_CHECK bool rekey_merge_read(struct rekey *rekey, struct error *error);
@@ -98,8 +87,6 @@ MUST_CHECK bool rekey_merge_read(struct rekey *rekey, struct error *error);
 bool rekey_merge_found(const struct rekey *rekey);
 
 /* ---- rekey_switch.c ---- */
-/* The producer, whose transactions fence those of another `kontor rekey`; what one that was killed had begun is aborted now. */
-MUST_CHECK bool rekey_producer(struct rekey *rekey, struct error *error);
 MUST_CHECK bool rekey_grow(struct rekey *rekey, struct error *error);
 MUST_CHECK bool rekey_switch(struct rekey *rekey, struct error *error);
 #endif

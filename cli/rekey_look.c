@@ -15,11 +15,10 @@ enum { SETTLE_MS = 90000, LED_MS = 30000, PAUSE_MS = 50 };
 
 static bool clients_open(struct rekey *rekey, struct error *error) {
     static const struct client_property committed[] = {{"isolation.level", "read_committed"}, {"enable.auto.commit", "false"}, {NULL, NULL}};
-    rekey->admin_events.role = "admin";
     rekey->committed_events.role = "consumer";
     rekey->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return (rekey->wake >= 0 || error_set(error, "out of descriptors")) &&
-           connection_client(&rekey->connection, RD_KAFKA_PRODUCER, NULL, NULL, &rekey->admin_events, NULL, &rekey->admin_events, &rekey->admin, error) &&
+           making_open(&rekey->making, &rekey->connection, &rekey->list, error) &&
            connection_client(&rekey->connection, RD_KAFKA_CONSUMER, NULL, committed, &rekey->committed_events, NULL, &rekey->committed_events, &rekey->committed, error) &&
            tail_open(&rekey->tail, &rekey->connection.settings, rekey->wake, error);
 }
@@ -40,9 +39,8 @@ void rekey_close(struct rekey *rekey) {
     arena_free(&rekey->arena);
     tail_close(rekey->tail);
     values_close(rekey->values);
-    if (rekey->producer) rd_kafka_destroy(rekey->producer);
     if (rekey->committed) rd_kafka_destroy(rekey->committed);
-    if (rekey->admin) rd_kafka_destroy(rekey->admin);
+    making_close(&rekey->making);
     if (rekey->wake >= 0) close(rekey->wake);
     topic_list_free(&rekey->list);
     connection_close(&rekey->connection);
@@ -92,7 +90,7 @@ static bool choose(struct rekey *rekey, struct error *error) {
     for (size_t i = 0; i < rekey->processor_count; i++)
         for (size_t k = 0; k < known_processor_count; k++)
             if (!is_in(rekey, known_processors[k]) && share_an_input(rekey->processors[i].processor, known_processors[k])) {
-                rekey_say("%s reads what %s reads: it goes with it", known_processors[k]->name, rekey->processors[i].processor->name);
+                making_say("%s reads what %s reads: it goes with it", known_processors[k]->name, rekey->processors[i].processor->name);
                 add(rekey, known_processors[k]);
             }
     return true;
@@ -119,13 +117,8 @@ static bool generation_find(struct rekey *rekey, const struct rd_kafka_metadata 
     const struct rd_kafka_metadata_topic *changelog = metadata_topic(metadata, of->live.changelog);
     if (!changelog) return connection_no_topic(&rekey->connection, metadata, of->live.changelog, error);
     of->from = changelog->partition_cnt;
-    of->next = (struct generation){.number = of->live.number + 1};
+    making_next(metadata, of->processor->name, of->live.number, &of->next);
     if (rekey->merges) rekey->to = of->from;
-    for (int i = 0; i < metadata->topic_cnt; i++) {
-        const int number = generation_number(metadata->topics[i].topic, of->processor->name);
-        if (number >= of->next.number) of->next.number = number + 1;
-    }
-    generation_changelog(of->next.changelog, of->processor->name, of->next.number);
     return true;
 }
 
@@ -167,8 +160,10 @@ static bool topics_find(struct rekey *rekey, const struct rd_kafka_metadata *met
 
 bool rekey_look(struct rekey *rekey, bool *done, struct error *error) {
     const struct rd_kafka_metadata *metadata;
-    if (!connection_topic_list(&rekey->connection, &rekey->list, NULL, NULL, 0, error) || !clients_open(rekey, error) || !choose(rekey, error) ||
-        !connection_metadata(&rekey->connection, rekey->admin, &metadata, error)) return false;
+    if (!connection_topic_list(&rekey->connection, &rekey->list, NULL, NULL, 0, error) || !clients_open(rekey, error)) return false;
+    /* First of all: what a run that was killed had begun is committed or aborted then, and one that still runs can commit nothing any more. */
+    if (option_given(rekey->invocation, "yes") && !making_producer(&rekey->making, error)) return false;
+    if (!choose(rekey, error) || !connection_metadata(&rekey->connection, rekey->making.admin, &metadata, error)) return false;
     bool ok = topics_find(rekey, metadata, done, error);
     rd_kafka_metadata_destroy(metadata);
     return ok;
@@ -225,8 +220,8 @@ bool rekey_all_stopped(struct rekey *rekey, struct error *error) {
         groups[count] = names[count];
         count++;
     }
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(rekey->admin);
-    rd_kafka_DescribeConsumerGroups(rekey->admin, groups, count, NULL, queue);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(rekey->making.admin);
+    rd_kafka_DescribeConsumerGroups(rekey->making.admin, groups, count, NULL, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 4 * KAFKA_TIMEOUT_MS);
     bool ok = event && !rd_kafka_event_error(event);
     if (!ok) error_set(error, "the consumer groups cannot be looked at: %s", event ? rd_kafka_event_error_string(event) : "no answer; try again");
@@ -246,7 +241,7 @@ static bool bounds_of(struct rekey *rekey, const char *topic, int32_t partition,
     while (!tail_bounds(rekey->tail, topic, partition, KAFKA_TIMEOUT_MS, low, end, error)) {
         const struct rd_kafka_metadata *leaders;
         if (clock_monotonic_ms() > deadline_ms) return false;
-        rd_kafka_poll(rekey->admin, PAUSE_MS);
+        rd_kafka_poll(rekey->making.admin, PAUSE_MS);
         if (!rd_kafka_metadata(tail_client(rekey->tail), 1, NULL, &leaders, KAFKA_TIMEOUT_MS)) rd_kafka_metadata_destroy(leaders);
     }
     return true;

@@ -12,7 +12,7 @@
 #include "common/platform/clock.h"
 #include "common/platform/hash.h"
 
-enum { CALL_MS = 60000, PAUSE_MS = 50, LED_MS = 60000 };
+enum { PAUSE_MS = 50, LED_MS = 60000 };
 
 /* ---- more partitions ---- */
 
@@ -30,7 +30,7 @@ static bool await_leaders(struct rekey *rekey, struct error *error) {
     const int64_t deadline_ms = clock_monotonic_ms() + LED_MS;
     for (size_t ready = 0; ready < rekey->topic_count;) {
         const struct rd_kafka_metadata *metadata;
-        if (!connection_metadata(&rekey->connection, rekey->admin, &metadata, error)) return false;
+        if (!connection_metadata(&rekey->connection, rekey->making.admin, &metadata, error)) return false;
         ready = 0;
         for (size_t i = 0; i < rekey->topic_count; i++) {
             const struct rd_kafka_metadata_topic *topic = metadata_topic(metadata, rekey->topics[i].name);
@@ -40,7 +40,7 @@ static bool await_leaders(struct rekey *rekey, struct error *error) {
         }
         rd_kafka_metadata_destroy(metadata);
         if (ready < rekey->topic_count && clock_monotonic_ms() > deadline_ms) return error_set(error, "new partitions have no leader yet: look at the broker's log and run this again");
-        if (ready < rekey->topic_count) rd_kafka_poll(rekey->admin, PAUSE_MS);
+        if (ready < rekey->topic_count) rd_kafka_poll(rekey->making.admin, PAUSE_MS);
     }
     return true;
 }
@@ -57,9 +57,9 @@ bool rekey_grow(struct rekey *rekey, struct error *error) {
         count += ok;
     }
     if (ok && count) {
-        rekey_say("giving %zu topics %" PRId32 " partitions", count, rekey->to);
-        rd_kafka_queue_t *queue = rd_kafka_queue_new(rekey->admin);
-        rd_kafka_CreatePartitions(rekey->admin, wanted, count, NULL, queue);
+        making_say("giving %zu topics %" PRId32 " partitions", count, rekey->to);
+        rd_kafka_queue_t *queue = rd_kafka_queue_new(rekey->making.admin);
+        rd_kafka_CreatePartitions(rekey->making.admin, wanted, count, NULL, queue);
         rd_kafka_event_t *event = rd_kafka_queue_poll(queue, 4 * KAFKA_TIMEOUT_MS);
         ok = take_grown(event, error);
         if (event) rd_kafka_event_destroy(event);
@@ -71,49 +71,11 @@ bool rekey_grow(struct rekey *rekey, struct error *error) {
 
 /* ---- the transaction ---- */
 
-static void delivered(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque) {
-    struct rekey_sending *sending = opaque;
-    (void)client;
-    if (message->err && !sending->failed++) snprintf(sending->why, sizeof sending->why, "%s", rd_kafka_err2str(message->err));
-}
-
-static void set_callbacks(rd_kafka_conf_t *conf, void *opaque) {
-    (void)opaque;
-    rd_kafka_conf_set_dr_msg_cb(conf, delivered);
-}
-
-/* Takes the error; false when there was one. */
-static bool went(rd_kafka_error_t *failure, const char *doing, struct error *error) {
-    if (!failure) return true;
-    error_set(error, "%s: %s; run this again", doing, rd_kafka_error_string(failure));
-    rd_kafka_error_destroy(failure);
-    return false;
-}
-
-bool rekey_producer(struct rekey *rekey, struct error *error) {
-    static const struct client_property usual[] = {{"compression.type", "lz4"}, {"queue.buffering.max.messages", "1000000"}, {"queue.buffering.max.kbytes", "2097151"}, {"socket.nagle.disable", "true"}, {NULL, NULL}};
-    static const struct client_property fixed[] = {{"transactional.id", "kontor-cli.rekey"}, {"transaction.timeout.ms", "60000"}, {"partitioner", "murmur2_random"},
-                                                   {"message.timeout.ms", "55000"}, {"message.max.bytes", "4194304"}, {NULL, NULL}};
-    rekey->sending.events.role = "producer";
-    if (!connection_client(&rekey->connection, RD_KAFKA_PRODUCER, usual, fixed, &rekey->sending.events, set_callbacks, &rekey->sending, &rekey->producer, error)) return false;
-    return went(rd_kafka_init_transactions(rekey->producer, CALL_MS), "no transaction can be begun", error);
-}
-
-static bool send_record(rd_kafka_t *producer, const char *topic, int32_t partition, struct slice key, struct slice value, int64_t timestamp_ms, rd_kafka_headers_t *headers, struct error *error) {
-    rd_kafka_resp_err_t code;
-    while ((code = rd_kafka_producev(producer, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                                     RD_KAFKA_V_KEY(key.data, key.length), RD_KAFKA_V_VALUE((void *)(uintptr_t)value.data, value.length),
-                                     RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_END)) == RD_KAFKA_RESP_ERR__QUEUE_FULL)
-        rd_kafka_poll(producer, PAUSE_MS);
-    rd_kafka_poll(producer, 0);
-    return !code || error_set(error, "%s/%" PRId32 " cannot be written: %s", topic, partition, rd_kafka_err2str(code));
-}
-
 /* As they came, with where they came from. */
-static bool send_carried(struct rekey *rekey, rd_kafka_t *producer, struct error *error) {
+static bool send_carried(struct rekey *rekey, struct error *error) {
     struct progress progress;
     bool ok = true;
-    if (rekey->carried_count) rekey_say("sending %zu unread events to their partitions", rekey->carried_count);
+    if (rekey->carried_count) making_say("sending %zu unread events to their partitions", rekey->carried_count);
     progress_start(&progress, "sending", (int64_t)rekey->carried_count);
     for (size_t i = 0; ok && i < rekey->carried_count; i++) {
         struct carried *carried = &rekey->carried[i];
@@ -122,22 +84,12 @@ static bool send_carried(struct rekey *rekey, rd_kafka_t *producer, struct error
         snprintf(from, sizeof from, "%s/%" PRId32 "/%" PRId64, topic, carried->partition, carried->offset);
         if (!carried->headers) carried->headers = rd_kafka_headers_new(1);
         rd_kafka_header_add(carried->headers, "kontor-moved-from", -1, from, (ssize_t)strlen(from));
-        ok = send_record(producer, topic, hash_partition(carried->key, rekey->to), carried->key, carried->value, carried->timestamp_ms, carried->headers, error);
+        ok = making_send(&rekey->making, topic, hash_partition(carried->key, rekey->to), carried->key, carried->value, carried->timestamp_ms, carried->headers, error);
         if (ok) carried->headers = NULL;    /* the client's now */
         progress_at(&progress, (int64_t)i, (int64_t)i);
     }
     progress_end(&progress);
     return ok;
-}
-
-static bool send_generation(const struct rekey_processor *of, rd_kafka_t *producer, struct error *error) {
-    char text[GENERATION_TEXT_SIZE], sealed[STATE_SEAL_SIZE + GENERATION_TEXT_SIZE];
-    const int length = generation_format(text, &of->next, of->live.changelog);
-    memcpy(sealed + STATE_SEAL_SIZE, text, (size_t)length);
-    state_seal(sealed, STATE_SEAL_SIZE + (size_t)length, generation_closed_key, 0);
-    for (int32_t p = 0; p < of->from; p++)
-        if (!send_record(producer, of->live.changelog, p, generation_closed_key, (struct slice){sealed, STATE_SEAL_SIZE + (size_t)length}, clock_wall_ms(), NULL, error)) return false;
-    return send_record(producer, GENERATIONS_TOPIC, 0, slice_of(of->processor->name), (struct slice){text, (size_t)length}, clock_wall_ms(), NULL, error);
 }
 
 /* Behind what was carried; where nothing was, where the group stood. Ticks are skipped: the next one counts. */
@@ -149,30 +101,27 @@ static int64_t next_offset(const struct rekey *rekey, const struct rekey_process
     return position >= topic->low[partition] ? position : topic->low[partition];
 }
 
-static bool send_offsets(struct rekey *rekey, const struct rekey_processor *of, rd_kafka_t *producer, struct error *error) {
+static bool send_offsets(struct rekey *rekey, const struct rekey_processor *of, struct error *error) {
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(64);
     for (size_t k = 0; k < of->inputs.count; k++)
         for (int32_t p = 0; p < rekey->to; p++) rd_kafka_topic_partition_list_add(list, of->inputs.names[k], p)->offset = next_offset(rekey, of, k, p);
     rd_kafka_consumer_group_metadata_t *group = rd_kafka_consumer_group_metadata_new(of->group);
-    bool ok = went(rd_kafka_send_offsets_to_transaction(producer, list, group, CALL_MS), "the offsets of a group cannot be set", error);
+    bool ok = making_offsets(&rekey->making, list, group, error);
     rd_kafka_consumer_group_metadata_destroy(group);
     rd_kafka_topic_partition_list_destroy(list);
     return ok;
 }
 
+/* Going back over it is not possible: unread events have moved, or keys. */
 bool rekey_switch(struct rekey *rekey, struct error *error) {
-    rd_kafka_t *producer = rekey->producer;
-    const struct rekey_sending *sending = &rekey->sending;
-    if (!went(rd_kafka_begin_transaction(producer), "no transaction can be begun", error)) return false;
-    bool ok = send_carried(rekey, producer, error);
-    for (size_t i = 0; ok && i < rekey->processor_count; i++) ok = send_generation(&rekey->processors[i], producer, error) && send_offsets(rekey, &rekey->processors[i], producer, error);
-    if (ok && rd_kafka_flush(producer, CALL_MS)) ok = error_set(error, "records are not acknowledged after %d s; run this again", CALL_MS / 1000);
-    if (ok && sending->failed) ok = error_set(error, "%" PRIu64 " records were not written: %s; run this again", sending->failed, sending->why);
+    struct making *making = &rekey->making;
+    if (!making_begin(making, error)) return false;
+    bool ok = send_carried(rekey, error);
+    for (size_t i = 0; ok && i < rekey->processor_count; i++) {
+        const struct rekey_processor *of = &rekey->processors[i];
+        ok = making_close_generation(making, of->processor->name, of->live.changelog, of->from, &of->next, NULL, error) && send_offsets(rekey, of, error);
+    }
     /* Who has joined since then reads the mark in its changelog before it takes anything; who has joined before is seen here. */
-    ok = ok && rekey_all_stopped(rekey, error);
-    if (ok) rekey_say("committing");
-    if (ok) return went(rd_kafka_commit_transaction(producer, CALL_MS), "the transaction's end is not known", error);
-    rd_kafka_error_t *failure = rd_kafka_abort_transaction(producer, CALL_MS);
-    if (failure) rd_kafka_error_destroy(failure);
-    return false;
+    ok = ok && making_flush(making, error) && rekey_all_stopped(rekey, error);
+    return making_end(making, ok, error);
 }

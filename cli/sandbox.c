@@ -1,11 +1,11 @@
 #include "cli/sandbox.h"
 
-#include <ftw.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "cli/changelog.h"
 #include "cli/generation.h"
 #include "common/codec/plan.h"
 #include "common/platform/clock.h"
@@ -13,8 +13,7 @@
 #include "common/state/state.h"
 #include "processors.h"
 
-enum { BATCH_MEMORY = 64 << 20, VALUE_MEMORY = 64 << 20, PATH_SIZE = 512, KEEP_EVENT_IDS_DAYS = 35, KEEP_DOCUMENTS_DAYS = 800, FLOOD_WINDOW = 1000, RESTORE_BATCH = 4000,
-       RESTORE_BYTES = 32 << 20 };
+enum { BATCH_MEMORY = 64 << 20, VALUE_MEMORY = 64 << 20, PATH_SIZE = 512, KEEP_EVENT_IDS_DAYS = 35, KEEP_DOCUMENTS_DAYS = 800, FLOOD_WINDOW = 1000 };
 
 #define DECLARE(name) extern const struct processor name##_processor;
 KONTOR_PROCESSORS(DECLARE)
@@ -26,28 +25,6 @@ const struct processor *processor_named(struct slice name) {
     for (size_t i = 0; i < known_processor_count; i++)
         if (slice_equal(name, slice_of(known_processors[i]->name))) return known_processors[i];
     return NULL;
-}
-
-/* ---- the temporary folder ---- */
-
-static int delete_entry(const char *path, const struct stat *status, int kind, struct FTW *place) {
-    (void)status; (void)kind; (void)place;
-    return remove(path);
-}
-
-static void delete_folder(const char *path) { nftw(path, delete_entry, 16, FTW_DEPTH | FTW_PHYS); }
-
-static bool folder_make(struct sandbox *sandbox, struct error *error) {
-    const char *parent = getenv("TMPDIR");
-    int length = snprintf(sandbox->folder, sizeof sandbox->folder, "%s/kontor-replay-XXXXXX", parent && *parent ? parent : "/tmp");
-    if (length >= (int)sizeof sandbox->folder) {
-        sandbox->folder[0] = 0;
-        return error_set(error, "TMPDIR is too long a path: %s", parent);
-    }
-    if (mkdtemp(sandbox->folder)) return true;
-    error_set(error, "%s: a temporary folder cannot be made: %m", sandbox->folder);
-    sandbox->folder[0] = 0;
-    return false;
 }
 
 bool processor_posts(const struct processor *processor) {
@@ -94,7 +71,7 @@ bool sandbox_open(struct sandbox *sandbox, const struct connection *connection, 
     arena_init(&sandbox->arena, 1 << 16, VALUE_MEMORY);
     engine_tables(processor, sandbox->list);
     while (sandbox->list[sandbox->table_count]) sandbox->table_count++;
-    return folder_make(sandbox, error) && cluster_look(sandbox, error) && values_open(&sandbox->values, connection, error);
+    return folder_make(sandbox->folder, "replay", error) && cluster_look(sandbox, error) && values_open(&sandbox->values, connection, error);
 }
 
 void sandbox_close(struct sandbox *sandbox) {
@@ -102,7 +79,7 @@ void sandbox_close(struct sandbox *sandbox) {
     tables_close(sandbox->tables);
     values_close(sandbox->values);
     arena_free(&sandbox->arena);
-    if (sandbox->folder[0]) delete_folder(sandbox->folder);
+    if (sandbox->folder[0]) folder_delete(sandbox->folder);
     *sandbox = (struct sandbox){.connection = NULL};
 }
 
@@ -119,7 +96,7 @@ bool sandbox_tables(struct sandbox *sandbox, struct error *error) {
     if (sandbox->tables) {
         tables_close(sandbox->tables);
         sandbox->tables = NULL;
-        delete_folder(path);
+        folder_delete(path);
     }
     snprintf(path, sizeof path, "%s/tables-%d", sandbox->folder, ++sandbox->tables_made);
     const struct tables_options options = {.dir = path, .tables = sandbox->list, .sources = sources, .now_ms = clock_wall_ms()};
@@ -207,49 +184,10 @@ void sandbox_stop(struct sandbox *sandbox) {
 
 /* ---- a task ---- */
 
-/* Changes of a changelog, applied in pieces. */
-struct restoring { struct state *state; struct state_change changes[RESTORE_BATCH]; size_t count; struct buffer bytes; int64_t next, time_ms; };
-
-static bool restoring_apply(struct restoring *restoring, struct error *error) {
-    size_t at = 0;
-    for (size_t i = 0; i < restoring->count; i++) {    /* the buffer has moved while it grew */
-        struct state_change *change = &restoring->changes[i];
-        change->key.data = restoring->bytes.data + at;
-        at += change->key.length;
-        if (change->value.data) change->value.data = restoring->bytes.data + at;
-        at += change->value.length;
-    }
-    bool ok = !restoring->count || state_apply(restoring->state, restoring->changes, restoring->count, (struct state_position){restoring->next, restoring->time_ms}, true, error);
-    restoring->count = 0;
-    buffer_reset(&restoring->bytes);
-    return ok;
-}
-
-static enum scan_step take_change(void *context, const struct kafka_record *record, struct error *error) {
-    struct restoring *restoring = context;
-    if (!buffer_append(&restoring->bytes, record->key.data, record->key.length) || !buffer_append(&restoring->bytes, record->value.data, record->value.length)) {
-        error_set(error, "out of memory");
-        return SCAN_FAILED;
-    }
-    restoring->changes[restoring->count++] = (struct state_change){{"", record->key.length}, {record->value.data ? "" : NULL, record->value.data ? record->value.length : 0}};
-    restoring->next = record->offset + 1;
-    restoring->time_ms = record->timestamp_ms;
-    return (restoring->count < RESTORE_BATCH && restoring->bytes.length < RESTORE_BYTES) || restoring_apply(restoring, error) ? SCAN_MORE : SCAN_FAILED;
-}
-
 static bool restore(struct sandbox *sandbox, int32_t partition, struct state *state, struct error *error) {
     struct generation live;
-    if (!generation_live(sandbox->connection, sandbox->processor->name, &live, error)) return false;
-    struct restoring *restoring = calloc(1, sizeof *restoring);
-    if (!restoring) return error_set(error, "out of memory");
-    restoring->state = state;
-    const struct scan scan = {.connection = sandbox->connection, .topics = {live.changelog}, .topic_count = 1, .partition = partition, .from_offset = SCAN_FROM_BEGINNING,
-                              .visit = take_change, .context = restoring};
-    bool ok = scan_run(&scan, error) && restoring_apply(restoring, error);
-    sandbox->changelog_offset = restoring->next;
-    buffer_free(&restoring->bytes);
-    free(restoring);
-    return ok;
+    return generation_live(sandbox->connection, sandbox->processor->name, &live, error) &&
+           changelog_apply(sandbox->connection, live.changelog, partition, state, &sandbox->changelog_offset, error);
 }
 
 bool sandbox_task_open(struct sandbox *sandbox, int32_t partition, bool restored, struct sandbox_task *task, struct error *error) {
@@ -266,7 +204,7 @@ void sandbox_task_close(struct sandbox_task *task) {
     if (!task->folder[0]) return;
     task_close(task->task);
     state_close(task->state);
-    delete_folder(task->folder);
+    folder_delete(task->folder);
     *task = (struct sandbox_task){.task = NULL};
 }
 

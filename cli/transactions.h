@@ -1,5 +1,5 @@
 /* transactions: the processors' producer (common/runtime/producer.h), which is safe against requests of an earlier transaction that come late, for commands that write
- * in transactions without reading offsets of a group. (A header of its own: exit codes of commands and of processes have the same names.)
+ * in transactions. (A header of its own: exit codes of commands and of processes have the same names.)
  *
  * After a failure nothing more is to be sent: what was committed is said by the topics. Values must live until transactions_commit. */
 #ifndef KONTOR_CLI_TRANSACTIONS_H
@@ -16,5 +16,7 @@ void transactions_close(struct transactions *transactions);
 MUST_CHECK bool transactions_ready(struct transactions *transactions, struct error *error);
 MUST_CHECK bool transactions_begin(struct transactions *transactions, struct error *error);
 MUST_CHECK bool transactions_send(struct transactions *transactions, const struct engine_output *output, struct error *error);
+/* At most once a transaction: positions of a group whose member with this metadata sends them. The transaction fails when it is a member no more. */
+MUST_CHECK bool transactions_offsets(struct transactions *transactions, const rd_kafka_topic_partition_list_t *offsets, const rd_kafka_consumer_group_metadata_t *group, struct error *error);
 MUST_CHECK bool transactions_commit(struct transactions *transactions, struct error *error);
 #endif

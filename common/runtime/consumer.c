@@ -124,7 +124,7 @@ static void take_notice(struct consumer *consumer, struct source *source, const 
     case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
         snprintf(text, sizeof text,
                  "%s/%d: the group's position is not in the log any more: records were deleted before they were read, or the topic was made anew (%s). "
-                 "Say with `kontor offsets` where to go on",
+                 "Say with `kontor offsets reset` where to go on",
                  topic, partition, rd_kafka_message_errstr(message));
         fail(consumer, EXIT_RUN, text);
         break;

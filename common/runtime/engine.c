@@ -1,7 +1,6 @@
 /* engine: takes the records of a task in order, decides them, and seals and commits what came of them. See engine.h for the promises. */
 #include "common/runtime/engine.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +8,7 @@
 #include "common/codec/wire.h"
 #include "common/platform/hash.h"
 #include "common/runtime/engine_internal.h"
+#include "common/runtime/layout_text.h"
 #include "schemas/source_permission.h"
 
 enum { ARENA_BLOCK = 1 << 20, FLOOD_MINIMUM = 100, EXPIRY_STEP = 64 };
@@ -446,10 +446,8 @@ static bool text_send(struct engine *engine, struct task *task, struct slice key
 
 /* The changelog says in its first record of a partition what it is, and which: restore checks it. */
 static bool header_send(struct engine *engine, struct task *task, struct error *error) {
-    char text[160];
-    uint64_t id = engine->options.new_id ? engine->options.new_id() : 0;
-    int length = snprintf(text, sizeof text, "format=%d partitions=%d partitioner=murmur2 version=%.31s id=%016" PRIx64, STATE_FORMAT, engine->options.partition_count,
-                          engine->options.version, id);
+    char text[HEADER_TEXT_SIZE];
+    int length = header_text(text, engine->options.partition_count, engine->options.version, engine->options.new_id ? engine->options.new_id() : 0);
     return text_send(engine, task, (struct slice){header_key, sizeof header_key}, (struct slice){text, (size_t)length}, &task->header, error);
 }
 

@@ -35,8 +35,8 @@ int generation_number(const char *topic, const char *processor) {
 bool generation_parse(struct generation *generation, struct slice value) {
     char text[GENERATION_TEXT_SIZE];
     *generation = (struct generation){.number = 0};
-    if (!value.data || value.length >= sizeof text) return false;
-    snprintf(text, sizeof text, SLICE_FORMAT, SLICE_ARGUMENT(value));
+    if (!value.data) return false;
+    snprintf(text, sizeof text, SLICE_FORMAT, SLICE_ARGUMENT(value));     /* what a mark says besides is cut */
     return sscanf(text, "generation=%d changelog=%249s partitions=%d", &generation->number, generation->changelog, &generation->partitions) == 3 && generation->number > 0 &&
            generation->partitions > 0;
 }
@@ -77,7 +77,7 @@ enum generation_answer generations_read(struct tail *tail, const char *processor
             rd_kafka_message_destroy(messages[i]);
         }
         if (!count && !reading.done && clock_monotonic_ms() > deadline_ms)
-            ok = error_set(error, "%s cannot be read to its end: no answer, or `kontor rekey` is at work", GENERATIONS_TOPIC);
+            ok = error_set(error, "%s cannot be read to its end: no answer, or another generation is being made", GENERATIONS_TOPIC);
         else if (!count && !reading.done) nanosleep(&(struct timespec){0, PAUSE_MS * 1000000L}, NULL);
     }
     tail_stop(queue, GENERATIONS_TOPIC, 0);

@@ -19,6 +19,7 @@
 #include "common/runtime/consumer.h"
 #include "common/runtime/fault.h"
 #include "common/runtime/health.h"
+#include "common/runtime/layout_text.h"
 #include "common/runtime/loop.h"
 #include "common/runtime/schemas.h"
 #include "common/runtime/settings.h"
@@ -255,13 +256,14 @@ static void process_close(struct process *process) {
 
 /* ---- the command line ---- */
 
-struct arguments { const char *config; bool print_config, help, version, leave, health; };
+struct arguments { const char *config; bool print_config, print_layout, help, version, leave, health; };
 
 static bool parse(int argc, char **argv, struct arguments *arguments) {
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) arguments->config = argv[++i];
         else if (strncmp(argv[i], "--config=", 9) == 0) arguments->config = argv[i] + 9;
         else if (strcmp(argv[i], "--print-config") == 0) arguments->print_config = true;
+        else if (strcmp(argv[i], "--print-layout") == 0) arguments->print_layout = true;
         else if (strcmp(argv[i], "--leave") == 0) arguments->leave = true;
         else if (strcmp(argv[i], "--health") == 0) arguments->health = true;
         else if (strcmp(argv[i], "--version") == 0) arguments->version = true;
@@ -275,7 +277,7 @@ static bool parse(int argc, char **argv, struct arguments *arguments) {
 }
 
 static void print_help(const char *program, const struct config_key *keys, size_t count) {
-    printf("usage: %s --config FILE [--print-config | --leave | --health] | --help | --version\n\n"
+    printf("usage: %s --config FILE [--print-config | --leave | --health] | --print-layout | --help | --version\n\n"
            "Example:\n"
            "    %s --config /etc/kontor/%s.properties\n"
            "with at least\n"
@@ -284,6 +286,7 @@ static void print_help(const char *program, const struct config_key *keys, size_
            "    kafka.bootstrap.servers=127.0.0.1:9092\n"
            "    tables.source=SAP\n\n"
            "    --print-config  prints the configuration in force, secrets masked, and ends\n"
+           "    --print-layout  prints with which schemas this program keeps its state, for kontor state migrate, and ends\n"
            "    --leave         gives up the place in the group of this instance, which must be stopped, so that its partitions move at once, and ends\n"
            "    --health        asks the instance that runs at metrics.listen whether it is ready, prints what it says, and ends with 0 or 1: for a health check\n\n"
            "SIGTERM stops it within two seconds; its place in the group is kept for session.timeout.ms.\n"
@@ -291,6 +294,13 @@ static void print_help(const char *program, const struct config_key *keys, size_
            "Configuration: a properties file; each key also as KONTOR_ and its name in upper case with underscores for dots.\n\n",
            program, program, program, program + strlen("kontor-"), program + strlen("kontor-"));
     config_describe(keys, count, stdout);
+}
+
+static int print_layout(const struct processor *processor) {
+    struct buffer text = {0};
+    bool ok = layout_text_append(processor, &text) && fwrite(text.data, 1, text.length, stdout) == text.length && fflush(stdout) == 0;
+    buffer_free(&text);
+    return ok ? EXIT_STOPPED : EXIT_RUN;
 }
 
 static bool prepare(struct process *process, struct error *error) {
@@ -321,6 +331,7 @@ int processor_main(int argc, char **argv, const struct processor *processor) {
     if (!parse(argc, argv, &arguments)) return EXIT_USAGE;
     if (arguments.help) return print_help(process.program, keys, count), EXIT_STOPPED;
     if (arguments.version) return printf("%s %s\n", process.program, KONTOR_VERSION), EXIT_STOPPED;
+    if (arguments.print_layout) return print_layout(processor);
     if (arguments.health) return health_check(keys, count, arguments.config);
     process.config = config_load(keys, count, arguments.config, &error);
     if (!process.config) {

@@ -4,6 +4,7 @@
 
 #include "common/platform/clock.h"
 #include "common/platform/hash.h"
+#include "common/runtime/layout_text.h"
 #include "common/runtime/rekeying_internal.h"
 
 enum { ARENA_BLOCK = 1 << 20, ARENA_LIMIT = 256 << 20, PATH_SIZE = 512 };
@@ -166,9 +167,8 @@ static bool target_close(struct rekeying *r, int32_t q) {
     const char head[HEAD_SIZE] = {(char)(day & 255), (char)(day >> 8 & 255), (char)(day >> 16 & 255), (char)(day >> 24 & 255), 0, 0};
     const struct kept kept = {.object = &target->clock};
     struct buffer body = {0};
-    char header[160];
-    const int length = snprintf(header, sizeof header, "format=%d partitions=%" PRId32 " partitioner=murmur2 version=%.31s id=%016" PRIx64, STATE_FORMAT, r->options.to,
-                                r->options.version, r->options.new_id ? r->options.new_id() : 0);
+    char header[HEADER_TEXT_SIZE];
+    const int length = header_text(header, r->options.to, r->options.version, r->options.new_id ? r->options.new_id() : 0);
     bool ok = rekeying_body(r, STORE_ENGINE, (struct slice){head, sizeof head}, &kept, &body) && rekeying_put(r, q, (struct slice){clock_key, sizeof clock_key}, buffer_slice(&body), OWN_LAYOUT) &&
               rekeying_put(r, q, (struct slice){header_key, sizeof header_key}, (struct slice){header, (size_t)length}, 0) &&
               rekeying_put(r, q, (struct slice){layout_key, sizeof layout_key}, buffer_slice(&r->engine.own_layout->text), 0) && rekeying_flush(r, target);

@@ -80,7 +80,7 @@ bool restore_is_done(const struct restore *restore, int32_t partition) { return 
 
 /* Without its first record it is not whole: others may be gone with it, and their fold would be wrong without a sign. */
 static enum step beginning_is_gone(const struct restore *restore, int32_t partition, struct fatal_cause *fatal) {
-    return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d does not begin with its header: records were deleted from it, what is left is not the whole state; see `kontor state migrate`",
+    return fatal_because(fatal, EXIT_CONFIGURATION, "%s/%d does not begin with its header: records were deleted from it, what is left is not the whole state; see `kontor state drop`",
                          restore->options.changelog, partition);
 }
 
@@ -90,7 +90,7 @@ static enum step check_header(const struct restore *restore, struct state *state
     char text[160], partitioner[32], version[32], id[17];
     int format, partitions;
     if (state_get(state, generation_closed_key, &value, &fatal->error) == STATE_FOUND)
-        return fatal_because(fatal, EXIT_RUN, "%s is closed, `kontor rekey` has made another (" SLICE_FORMAT "): start again", restore->options.changelog, SLICE_ARGUMENT(value.body));
+        return fatal_because(fatal, EXIT_RUN, "%s is closed, another generation holds: start again. It says: " SLICE_FORMAT, restore->options.changelog, SLICE_ARGUMENT(value.body));
     enum state_result result = state_get(state, (struct slice){header_key, sizeof header_key}, &value, &fatal->error);
     if (result == STATE_ABSENT && state_entries(state) == 0) return STEP_DONE;
     if (result == STATE_ABSENT) return beginning_is_gone(restore, partition, fatal);
@@ -157,7 +157,10 @@ static enum step look_at_first(struct restore *restore, int32_t partition, const
     struct state_value ours = {0};
     uint8_t version;
     task->phase = PHASE_READ;
-    if (first ? !slice_equal((struct slice){first->key, first->key_len}, key) : task->next > 0) return beginning_is_gone(restore, partition, fatal);
+    const struct slice begins = first ? (struct slice){first->key, first->key_len} : (struct slice){0};
+    /* It was empty when another generation was made, which was gone back from: its header comes behind the mark. */
+    if (first && slice_equal(begins, generation_closed_key)) return drop(task, partition, "the changelog was closed and opened again before it had a header", fatal);
+    if (first ? !slice_equal(begins, key) : task->next > 0) return beginning_is_gone(restore, partition, fatal);
     if (task->strayed) return drop_strayed(task, partition, fatal);
     if (!first && state_entries(task->state) == 0) return STEP_DONE;
     bool read = first && state_unseal(key, (struct slice){first->payload, first->len}, &body, &version);

@@ -166,7 +166,7 @@ static enum step open_task(struct tasks *tasks, int32_t partition, struct fatal_
     if (tasks->options.restore_seconds) histogram_observe(tasks->options.restore_seconds, (clock_monotonic_ms() - entry->began_ms) * 1000000);
     if (offsets_are_gone(tasks, partition))
         return fatal_because(fatal, EXIT_RUN, "partition %d has a state, but the group has no committed offset of any of its inputs: they have expired or were deleted. "
-                             "Say with `kontor offsets` where to go on", partition);
+                             "Say with `kontor offsets reset` where to go on", partition);
     struct error error;
     enum engine_result opened = task_open(&entry->task, tasks->options.engine, partition, entry->state, &error);
     if (opened == ENGINE_FATAL) return fatal_because(fatal, EXIT_CONFIGURATION, "%s", error.text);

@@ -224,7 +224,7 @@ STEPS = ("reading kontor.acknowledger", "writing kontor.invoice", "reading konto
 
 def rekey_killed(cluster, when, chance):
     """Starts it and kills it at a step (a text that it says) or after so many seconds. True: it was killed before its end."""
-    process = spawn([cluster.binaries / "kontor", "rekey", "--partitions", TO, "--apply"], cwd=REPOSITORY, env={**os.environ, **cluster.environment}, text=True,
+    process = spawn([cluster.binaries / "kontor", "rekey", "--partitions", TO, "--yes"], cwd=REPOSITORY, env={**os.environ, **cluster.environment}, text=True,
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     lines = queue.Queue()
     threading.Thread(target=lambda: [lines.put(text) for text in process.stderr] + [lines.put(None)], daemon=True).start()
@@ -253,12 +253,12 @@ def change_partitions(cluster, chance):
     with test("while a processor runs, nothing is touched; nor while one does that only writes there"):
         for name, why in [("acknowledger", "stop every kontor-acknowledger."), ("reviewer", "kontor-reviewer, which writes to topics that grow")]:
             processor = cluster.processors[PROCESSORS.index(name)].start().wait_ready()
-            refused = cluster.kontor("rekey", "--partitions", TO, "--apply", check=False)
+            refused = cluster.kontor("rekey", "--partitions", TO, "--yes", check=False)
             assert refused.returncode == 1 and f"kontor.{name} has 1 member ({name}-0)" in refused.stderr and why in refused.stderr, refused.stderr
             processor.stop()
         topics = cluster.kontor("topics", "check", "--partitions", FROM)
         assert topics.returncode == 0
-    with test("without --apply it says what would move, and nothing has changed"):
+    with test("without --yes it says what would move, and nothing has changed"):
         plan = plan_of(cluster)
         rows = {(row["processor"], row["what"]): row for row in plan if row["processor"]}
         fates = Counter(fate_of(number) for number in range(DOCUMENTS))
@@ -280,10 +280,10 @@ def change_partitions(cluster, chance):
             if was_killed:
                 killed.append(when)
         assert set(killed) >= set(STEPS[:-1]), f"killed at {killed} only"
-        done = cluster.kontor("rekey", "--partitions", TO, "--apply")
+        done = cluster.kontor("rekey", "--partitions", TO, "--yes")
         assert "nothing to do" in done.stderr or "done:" in done.stderr, done.stderr
     with test("then there is nothing left to do; the old changelogs go when it is said"):
-        again = cluster.kontor("rekey", "--partitions", TO, "--apply")
+        again = cluster.kontor("rekey", "--partitions", TO, "--yes")
         assert "nothing to do" in again.stderr and not again.stdout, again
         dropped = {row["processor"]: row for row in json.loads(cluster.kontor("rekey", "--drop-old", "--format", "json").stdout)}
         assert dropped["invoice"]["deleted"] >= 1 and dropped["invoice"]["live"].startswith("kontor.invoice.changelog."), dropped
@@ -341,7 +341,7 @@ def merge_suppliers(cluster, processors):
             processor.stop()
     with test("what is unread of it is not left behind"):
         send(cluster, "invoice.events", line(merge_invoice(A, "IM9", "M9", "POM1"), MINUTE + 3))
-        refused = merge(cluster, "--apply")
+        refused = merge(cluster, "--yes")
         assert refused.returncode == 1 and f"is unread and of {A}" in refused.stderr, refused.stderr
         start(cluster, processors)      # the only invoice under A: it is posted there
         outcome(cluster, "M9", "accepted")
@@ -351,18 +351,20 @@ def merge_suppliers(cluster, processors):
         for processor in processors:
             processor.stop()
     with test("one supplier becomes another, whatever it is killed at; then there is nothing left of it"):
-        plan = {(row["processor"], row["what"]): row for row in json.loads(merge(cluster, "--format", "json").stdout)}
+        planned = merge(cluster, "--format", "json")
+        assert planned.returncode == 0, planned.stderr
+        plan = {(row["processor"], row["what"]): row for row in json.loads(planned.stdout)}
         assert plan["invoice", "partner"]["records"] > 0 and "1 that wait with them" in plan["invoice", "partner"]["note"], plan["invoice", "partner"]
-        process = spawn([cluster.binaries / "kontor", "rekey", "--entity", "ACME", "--partner", A, "--becomes", B, "--apply"], cwd=REPOSITORY, env={**os.environ, **cluster.environment},
+        process = spawn([cluster.binaries / "kontor", "rekey", "--entity", "ACME", "--partner", A, "--becomes", B, "--yes"], cwd=REPOSITORY, env={**os.environ, **cluster.environment},
                         text=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         for said in process.stderr:
             if said.startswith("reading kontor.payment.changelog.") and said.rstrip().endswith("back"):
                 break
         process.kill()
         process.wait()
-        done = merge(cluster, "--apply")
+        done = merge(cluster, "--yes")
         assert done.returncode == 0 and "done:" in done.stderr, done.stderr
-        again = merge(cluster, "--apply")
+        again = merge(cluster, "--yes")
         assert again.returncode == 0 and f"nothing of {A} is there" in again.stderr, again.stderr
     with test("the order's invoice comes under the other; what waited is released there; what was seen is known there"):
         start(cluster, processors)
@@ -388,7 +390,7 @@ def merge_suppliers(cluster, processors):
         await_caught_up(processors)
         for processor in processors:
             processor.stop()
-        refused = cluster.kontor("rekey", "--entity", "ACME", "--partner", "S5", "--becomes", "S6", "--apply", check=False)
+        refused = cluster.kontor("rekey", "--entity", "ACME", "--partner", "S5", "--becomes", "S6", "--yes", check=False)
         assert refused.returncode == 1 and "IBOTH is there under both partners" in refused.stdout + refused.stderr, refused
 
 

@@ -42,6 +42,22 @@ static rd_kafka_t *producer_new(const char *brokers) {
     return client;
 }
 
+/* The controller answers before the broker knows: who asks in between is told that there is no such topic, or one with no partitions. */
+static void await_leaders(rd_kafka_t *client, const char *name, int partitions) {
+    rd_kafka_topic_t *topic = rd_kafka_topic_new(client, name, NULL);
+    const int64_t deadline_ms = clock_monotonic_ms() + 60000;
+    for (int led = 0; led != partitions;) {
+        const struct rd_kafka_metadata *metadata = NULL;
+        must(clock_monotonic_ms() < deadline_ms, name, "no leaders");
+        led = 0;
+        if (rd_kafka_metadata(client, 0, topic, &metadata, 20000) == RD_KAFKA_RESP_ERR_NO_ERROR && metadata->topic_cnt == 1)
+            for (int p = 0; p < metadata->topics[0].partition_cnt; p++) led += metadata->topics[0].partitions[p].leader >= 0;
+        if (metadata) rd_kafka_metadata_destroy(metadata);
+        if (led != partitions) rd_kafka_poll(client, 20);
+    }
+    rd_kafka_topic_destroy(topic);
+}
+
 static void create(rd_kafka_t *client, const char *name, int partitions, const char *policy, bool append_time) {
     char why[256];
     rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(name, partitions, 1, why, sizeof why);
@@ -60,6 +76,7 @@ static void create(rd_kafka_t *client, const char *name, int partitions, const c
     rd_kafka_event_destroy(event);
     rd_kafka_queue_destroy(queue);
     rd_kafka_NewTopic_destroy(topic);
+    await_leaders(client, name, partitions);
 }
 
 struct setting_up { rd_kafka_t *client; struct registry *registry; int partitions; };

@@ -1,0 +1,41 @@
+/* layout_text: the record of a layout (layouts.c says what it is for) as text, made of a processor's declaration and taken apart again. It is fixed for good:
+ *
+ *     inputs <topic> ...
+ *     store <number> <name>
+ *     <the schema's JSON, on one line>
+ *     store ...
+ *
+ * `kontor-<processor> --print-layout` prints it, `kontor state migrate` reads it. */
+#ifndef KONTOR_RUNTIME_LAYOUT_TEXT_H
+#define KONTOR_RUNTIME_LAYOUT_TEXT_H
+#include <stdint.h>
+
+#include "common/platform/buffer.h"
+#include "common/platform/error.h"
+#include "common/runtime/processor.h"
+
+enum { LAYOUT_STORES_MAXIMUM = 32, LAYOUT_INPUTS_MAXIMUM = 16 };
+
+/* Slices into the text. */
+struct layout_store { int number; struct slice name, schema; };
+struct layout_text {
+    struct slice inputs[LAYOUT_INPUTS_MAXIMUM];
+    size_t input_count;
+    struct layout_store stores[LAYOUT_STORES_MAXIMUM];
+    size_t store_count;
+};
+
+/* False: it is not such a record. */
+MUST_CHECK bool layout_text_read(struct slice text, struct layout_text *layout);
+
+/* The schema of a store by its number on the wire, the engine's own among them; NULL: the processor has none. name: its name. */
+const struct codec_type *layout_store_type(const struct processor *processor, int number, const char **name);
+/* Appends the layout of the processor. False: memory is out. */
+MUST_CHECK bool layout_text_append(const struct processor *processor, struct buffer *text);
+
+/* The key of a layout's record, which has its number behind that, and the header's. Both stand in the engine's own store. */
+extern const struct slice layout_record_prefix, header_record_key;
+/* The header, a changelog's first record in each partition: what it is, and, by an id of its own, which. Gives the length. */
+enum { HEADER_TEXT_SIZE = 160 };
+int header_text(char text[HEADER_TEXT_SIZE], int32_t partitions, const char *version, uint64_t id);
+#endif
