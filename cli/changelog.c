@@ -11,7 +11,7 @@
 enum { BATCH = 4000, BATCH_BYTES = 32 << 20 };
 
 /* Changes, applied in pieces. */
-struct filling { struct state *state; struct state_change changes[BATCH]; size_t count; struct buffer bytes; int64_t next, time_ms; };
+struct filling { struct state *state; struct state_change changes[BATCH]; size_t count; struct buffer bytes; int64_t next, time_ms; enum changelog_last last; };
 
 static bool filling_apply(struct filling *filling, struct error *error) {
     size_t at = 0;
@@ -38,13 +38,15 @@ static enum scan_step take_change(void *context, const struct kafka_record *reco
     struct filling *filling = context;
     filling->next = record->offset + 1;
     filling->time_ms = record->timestamp_ms;
+    filling->last = slice_equal(record->key, generation_record_key) ? LAST_GENERATION : slice_equal(record->key, clock_record_key) ? LAST_CLOCK : LAST_OTHER;
     if (filling_take(filling, record->key, record->value, error)) return SCAN_MORE;
     const struct error why = *error;
     error_set(error, "%s/%" PRId32 " at %" PRId64 ": %.400s", record->topic, record->partition, record->offset, why.text);
     return SCAN_FAILED;
 }
 
-bool changelog_apply(const struct connection *connection, const char *topic, int32_t partition, struct state *state, int64_t *next, struct error *error) {
+bool changelog_apply(const struct connection *connection, const char *topic, int32_t partition, struct state *state, int64_t *next, enum changelog_last *last,
+                     struct error *error) {
     struct filling *filling = calloc(1, sizeof *filling);
     if (!filling) return error_set(error, "out of memory");
     filling->state = state;
@@ -52,6 +54,7 @@ bool changelog_apply(const struct connection *connection, const char *topic, int
                               .context = filling};
     bool ok = scan_run(&scan, error) && filling_apply(filling, error);
     *next = filling->next;
+    if (last) *last = filling->last;
     buffer_free(&filling->bytes);
     free(filling);
     return ok;
@@ -68,7 +71,7 @@ bool fold_open(struct fold *fold, const char *folder, const char *name, const ch
 }
 
 bool fold_read(struct fold *fold, const struct connection *connection, const char *topic, int32_t partition, struct error *error) {
-    return changelog_apply(connection, topic, partition, fold->state, &fold->next, error);
+    return changelog_apply(connection, topic, partition, fold->state, &fold->next, &fold->last, error);
 }
 
 void fold_close(struct fold *fold) {

@@ -5,11 +5,14 @@
 #include "cli/folder.h"
 #include "common/state/state.h"
 
-/* Brings a state that is empty to the end of the partition. next: where the log goes on. */
-MUST_CHECK bool changelog_apply(const struct connection *connection, const char *topic, int32_t partition, struct state *state, int64_t *next, struct error *error);
+/* What the last record of the partition is: says who wrote there last. */
+enum changelog_last { LAST_OTHER, LAST_GENERATION, LAST_CLOCK };
+/* Brings a state that is empty to the end of the partition. next: where the log goes on. last: NULL, or what its last record is. */
+MUST_CHECK bool changelog_apply(const struct connection *connection, const char *topic, int32_t partition, struct state *state, int64_t *next, enum changelog_last *last,
+                                 struct error *error);
 
 /* A partition's state, or what is to become one. */
-struct fold { struct state *state; char folder[FOLDER_SIZE + 80]; int64_t next; };
+struct fold { struct state *state; char folder[FOLDER_SIZE + 80]; int64_t next; enum changelog_last last; };
 /* Empty, below the folder; name tells it from others there. */
 MUST_CHECK bool fold_open(struct fold *fold, const char *folder, const char *name, const char *processor, int32_t partition, struct error *error);
 /* ... with what the topic has. */

@@ -185,7 +185,7 @@ void sandbox_stop(struct sandbox *sandbox) {
 
 static bool restore(struct sandbox *sandbox, int32_t partition, struct state *state, struct error *error) {
     char changelog[CHANGELOG_NAME_SIZE];
-    return changelog_apply(sandbox->connection, changelog_name(sandbox->processor->name, 0, changelog), partition, state, &sandbox->changelog_offset, error);
+    return changelog_apply(sandbox->connection, changelog_name(sandbox->processor->name, 0, changelog), partition, state, &sandbox->changelog_offset, NULL, error);
 }
 
 bool sandbox_task_open(struct sandbox *sandbox, int32_t partition, bool restored, struct sandbox_task *task, struct error *error) {

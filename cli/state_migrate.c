@@ -145,6 +145,7 @@ enum exit_status state_migrate(const struct invocation *invocation) {
     group_free(&migrating->group);
     json_decref(migrating->remarks);
     free(migrating->generations);
+    free(migrating->gone_on);
     free(migrating);
     connection_close(&connection);
     if (ok) return EXIT_DONE;

@@ -161,7 +161,17 @@ static bool look_at(struct migrating *migrating, struct fold *now, int32_t parti
     return ok;
 }
 
-/* From which generation to which: on from where an interrupted run was. */
+/* Whether the processor has written since. The last record of a partition that was made is the one of its generation; in one that is half made it is none that a batch of the
+ * processor would end with. */
+static bool has_gone_on(const struct migrating *migrating, const struct fold *now, int32_t partition) {
+    const struct changelog_generation *generation = &migrating->generations[partition];
+    char offsets[OFFSETS_TEXT_SIZE];
+    state_offsets_text(&migrating->group, partition, offsets);
+    if (generation->rewriting) return now->last == LAST_CLOCK || strcmp(offsets, generation->offsets) != 0;
+    return now->last != LAST_GENERATION;
+}
+
+/* From which generation to which: on from where an interrupted run was, unless the processor has worked on what that left. */
 static void generations_choose(struct migrating *migrating) {
     int least = 0, most = 0, rewriting = 0;
     for (int32_t p = 0; p < partitions_of(migrating); p++) {
@@ -171,7 +181,9 @@ static void generations_choose(struct migrating *migrating) {
         if (generation->number > most) most = generation->number;
         if (generation->rewriting) rewriting = generation->number;
     }
-    migrating->to = rewriting ? rewriting : least != most ? most : most + 1;
+    for (int32_t p = 0; p < partitions_of(migrating); p++)
+        migrating->anew |= (rewriting || least != most) && migrating->generations[p].number == most && migrating->gone_on[p] && !migrating->back;
+    migrating->to = migrating->anew ? most + 1 : rewriting ? rewriting : least != most ? most : most + 1;
     migrating->from = migrating->to - 1;
     if (migrating->back && !rewriting && least == most) {
         migrating->to = most;
@@ -186,7 +198,8 @@ bool migrating_look(struct migrating *migrating, struct error *error) {
     int64_t records = 0;
     bool ok = true;
     migrating->generations = calloc((size_t)partitions_of(migrating) + 1, sizeof *migrating->generations);
-    if (!migrating->generations) return error_set(error, "out of memory");
+    migrating->gone_on = calloc((size_t)partitions_of(migrating) + 1, sizeof *migrating->gone_on);
+    if (!migrating->generations || !migrating->gone_on) return error_set(error, "out of memory");
     changelog_name(migrating->processor, 0, topic);
     progress_start(&progress, "reading the changelog", partitions_of(migrating));
     for (int32_t p = 0; ok && p < partitions_of(migrating); p++) {
@@ -196,6 +209,7 @@ bool migrating_look(struct migrating *migrating, struct error *error) {
             bool empty;
             ok = header_fits(migrating, &now, &empty, error) && (empty || fold_generation(&now, &migrating->generations[p], error));
         } else if (ok) ok = look_at(migrating, &now, p, error) || in_partition(migrating, topic, p, error);
+        if (ok) migrating->gone_on[p] = has_gone_on(migrating, &now, p);
         records += now.state ? (int64_t)state_entries(now.state) : 0;
         fold_close(&now);
         progress_at(&progress, p + 1, records);
@@ -269,7 +283,7 @@ bool migrating_keep(struct migrating *migrating, struct error *error) {
     progress_start(&progress, "keeping the generation before", partitions_of(migrating));
     for (int32_t p = 0; ok && p < partitions_of(migrating); p++) {
         const struct changelog_generation *generation = &migrating->generations[p];
-        if (generation->number && !generation->rewriting && generation->number < migrating->to) ok = keep_partition(migrating, from, to, p, error);
+        if (generation->number && (migrating->anew || (!generation->rewriting && generation->number < migrating->to))) ok = keep_partition(migrating, from, to, p, error);
         progress_at(&progress, p + 1, migrating->rewriting.written);
     }
     progress_end(&progress);
@@ -283,7 +297,7 @@ static bool target_convert(struct migrating *migrating, struct fold *now, struct
     if (!layouts_learn(&converting)) return false;
     generation->number = migrating->to;
     generation->made_ms = clock_wall_ms();
-    if (!generation->rewriting) state_offsets_text(&migrating->group, partition, generation->offsets);    /* else: where it was when what is kept was kept */
+    if (!generation->rewriting || migrating->anew) state_offsets_text(&migrating->group, partition, generation->offsets);    /* else: where it was when what is kept was kept */
     generation->rewriting = false;
     return convert(&converting, generation);
 }
@@ -314,7 +328,7 @@ bool migrating_rewrite(struct migrating *migrating, struct error *error) {
     for (int32_t p = 0; ok && p < partitions_of(migrating); p++) {
         const struct changelog_generation *generation = &migrating->generations[p];
         const bool done = migrating->back ? generation->number < migrating->to && !generation->rewriting : generation->number == migrating->to && !generation->rewriting;
-        if (generation->number && !done) ok = rewrite_partition(migrating, p, error);
+        if (generation->number && (!done || migrating->anew)) ok = rewrite_partition(migrating, p, error);
         progress_at(&progress, p + 1, migrating->rewriting.written);
     }
     progress_end(&progress);
@@ -327,9 +341,11 @@ bool migrating_may_go_back(const struct migrating *migrating, struct error *erro
     for (int32_t p = 0; p < partitions_of(migrating); p++) {
         const struct changelog_generation *generation = &migrating->generations[p];
         if (!generation->number || generation->number < migrating->to) continue;
+        if (migrating->gone_on[p])
+            return error_set(error, "%s has gone on in partition %" PRId32 " since the generation was made: what it has decided would be forgotten. Keep the new version", migrating->processor, p);
         state_offsets_text(&migrating->group, p, now);
         if (strcmp(now, generation->offsets) != 0)
-            return error_set(error, "%s has gone on in partition %" PRId32 " since the generation was made (then %.150s, now %.150s): what it has decided would be forgotten. Keep the new version",
+            return error_set(error, "the offsets of %s in partition %" PRId32 " are others than when the generation was made (then %.150s, now %.150s): what was decided between would be forgotten",
                              migrating->processor, p, generation->offsets, now);
     }
     return true;

@@ -27,6 +27,8 @@ struct migrating {
     struct rewriting rewriting;
     /* what a look has found */
     struct changelog_generation *generations;     /* by partition; number 0: nothing is in it */
+    bool *gone_on;                      /* by partition: the processor has written there since its generation was made, or begun */
+    bool anew;                          /* ... in one: an interrupted run is not gone on with */
     int from, to, problems, todo;       /* generations; partitions that are not there yet */
     json_t *remarks;
     char names[STORE_NUMBERS][STORE_NAME_SIZE];     /* by number in the new layout */

@@ -6,6 +6,8 @@
 
 static const char prefix_bytes[] = {STORE_ENGINE, 'l', 'a', 'y', 'o', 'u', 't'}, header_bytes[] = {STORE_ENGINE, 'h', 'e', 'a', 'd', 'e', 'r'},
                   generation_bytes[] = {STORE_ENGINE, 'g', 'e', 'n', 'e', 'r', 'a', 't', 'i', 'o', 'n'};
+static const char clock_bytes[] = {STORE_ENGINE, 'c', 'l', 'o', 'c', 'k'};
+const struct slice clock_record_key = {clock_bytes, sizeof clock_bytes};
 const struct slice layout_record_prefix = {prefix_bytes, sizeof prefix_bytes}, header_record_key = {header_bytes, sizeof header_bytes},
                    generation_record_key = {generation_bytes, sizeof generation_bytes};
 

@@ -33,4 +33,6 @@ MUST_CHECK bool layout_text_append(const struct processor *processor, struct buf
 
 /* The key of a layout's record, which has its number behind that; the header's, and the changelog's generation (kontor state). All stand in the engine's own store. */
 extern const struct slice layout_record_prefix, header_record_key, generation_record_key;
+/* The task's clock, the last record of every batch of a processor. */
+extern const struct slice clock_record_key;
 #endif
