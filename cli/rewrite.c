@@ -187,8 +187,10 @@ bool rewrite(struct rewriting *rewriting, const char *topic, struct fold *now, s
         state_seal(bytes, STATE_SEAL_SIZE + begun.length, generation_record_key, 0);
         writing.begun = (struct slice){bytes, STATE_SEAL_SIZE + begun.length};
     }
-    return (!begun.length || record_send(&writing, generation_record_key, writing.begun)) && pass(&writing, target, put_one, true) && pass(&writing, target, put_one, false) &&
+    bool ok = (!begun.length || record_send(&writing, generation_record_key, writing.begun)) && pass(&writing, target, put_one, true) && pass(&writing, target, put_one, false) &&
            pass(&writing, now, delete_one, false) && pass(&writing, now, delete_one, true) && put_generation(&writing) && commit(&writing);
+    if (!ok) transactions_discard(rewriting->transactions);     /* it still has values that lie in the states */
+    return ok;
 }
 
 /* ---- comparing ---- */

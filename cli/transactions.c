@@ -65,6 +65,8 @@ bool transactions_offsets(struct transactions *transactions, const rd_kafka_topi
     return producer_send_offsets(transactions->producer, offsets, group, &cause) == STEP_DONE || failed(transactions, &cause, error);
 }
 
+void transactions_discard(struct transactions *transactions) { producer_discard(transactions->producer); }
+
 bool transactions_commit(struct transactions *transactions, struct error *error) {
     struct abort_cause cause;
     return producer_commit(transactions->producer, &cause) == COMMIT_DONE || failed(transactions, &cause, error);

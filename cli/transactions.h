@@ -18,5 +18,7 @@ MUST_CHECK bool transactions_begin(struct transactions *transactions, struct err
 MUST_CHECK bool transactions_send(struct transactions *transactions, const struct engine_output *output, struct error *error);
 /* At most once a transaction: positions of a group whose member with this metadata sends them. The transaction fails when it is a member no more. */
 MUST_CHECK bool transactions_offsets(struct transactions *transactions, const rd_kafka_topic_partition_list_t *offsets, const rd_kafka_consumer_group_metadata_t *group, struct error *error);
+/* Lets go of what was sent and not committed: its values need not live any longer. For who gives up by himself; after a failure of these functions it is done. */
+void transactions_discard(struct transactions *transactions);
 MUST_CHECK bool transactions_commit(struct transactions *transactions, struct error *error);
 #endif
