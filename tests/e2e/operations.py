@@ -25,7 +25,7 @@ from asking import MDM, acknowledged, send  # noqa: E402
 PAGE = REPOSITORY / "docs" / "operations.md"
 BUILD = Path(os.environ.get("BUILD", REPOSITORY / "build"))      # another one, for example with sanitizers
 BIN, PROGRAMS = BUILD / "bin", BUILD / "tests"
-BLOCK_SECONDS = 120
+BLOCK_SECONDS = int(os.environ.get("BLOCK_SECONDS", 120))
 KEYS = 100
 
 
