@@ -26,7 +26,7 @@ from asking import MDM, acknowledged, send  # noqa: E402
 PAGE = REPOSITORY / "docs" / "operations.md"
 BUILD = Path(os.environ.get("BUILD", REPOSITORY / "build"))      # another one, for example with sanitizers
 BIN, PROGRAMS = BUILD / "bin", BUILD / "tests"
-BLOCK_SECONDS = 120
+BLOCK_SECONDS = int(os.environ.get("BLOCK_SECONDS", 120))
 KEYS = 100
 HEADER_KEYS = [json.dumps(key) for key in ("\0header", {"base64": base64.b64encode(b"\0header").decode()})]    # as kontor consume prints it
 
