@@ -53,9 +53,19 @@ void tail_close(struct tail *tail) {
 
 rd_kafka_t *tail_client(struct tail *tail) { return tail->asking.client; }
 
+/* The client believes what it has heard of a partition's leader for minutes, and asks the one that was. */
+static void ask_who_leads(struct tail *tail, const char *topic, int timeout_ms) {
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_topic_t *handle = rd_kafka_topic_new(tail->asking.client, topic, NULL);
+    if (!handle) return;
+    if (rd_kafka_metadata(tail->asking.client, 0, handle, &metadata, timeout_ms) == RD_KAFKA_RESP_ERR_NO_ERROR) rd_kafka_metadata_destroy(metadata);
+    rd_kafka_topic_destroy(handle);
+}
+
 bool tail_bounds(struct tail *tail, const char *topic, int32_t partition, int timeout_ms, int64_t *low, int64_t *high, struct error *error) {
     rd_kafka_poll(tail->asking.client, 0);
     rd_kafka_resp_err_t err = rd_kafka_query_watermark_offsets(tail->asking.client, topic, partition, low, high, timeout_ms);
+    if (err) ask_who_leads(tail, topic, timeout_ms);
     return !err || error_set(error, "the end of %s/%d cannot be asked for: %s", topic, partition, rd_kafka_err2str(err));
 }
 
