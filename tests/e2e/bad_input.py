@@ -200,7 +200,7 @@ def registry_down(cluster, processors):
 
 def confused_registry(cluster, processors):
     """A registry that gives another text under every id, asked by a processor that knows none: one that has lost its memory and gives the ids anew."""
-    proxy = RegistryProxy("127.0.0.1", cluster.registry.port)
+    proxy, config = RegistryProxy("127.0.0.1", cluster.registry.port), processors[1].config.read_text()
     processor = cluster.processor("kontor-invoice", "invoice-0", {**MDM, "registry.url": f"http://127.0.0.1:{proxy.port}/apis/ccompat/v7"})
     await_caught_up(processors)
     processors[1].stop()
@@ -219,6 +219,7 @@ def confused_registry(cluster, processors):
         assert processor.alive() and len(consume(cluster, "dlq.invoice.events")) == before
     processor.stop()
     proxy.close()
+    processors[1].config.write_text(config)     # both have one name
     processors[1].start().wait_ready()
 
 

@@ -136,13 +136,17 @@ class Service:
     def ready(self):
         raise NotImplementedError
 
+    def why(self):
+        """What it says of itself when it is not ready."""
+        return ""
+
     def wait_ready(self, deadline_s=60):
         def ready_or_dead():
             return self.ready() or not self.alive()
         try:
             wait_until(ready_or_dead, deadline_s, f"{self.name} ready")
         except TimeoutError as error:
-            raise TimeoutError(f"{error}\n{self.log_tail()}") from None
+            raise TimeoutError(f"{error}{self.why()}\n{self.log_tail()}") from None
         if not self.alive():
             raise RuntimeError(f"{self.name} ended with {self.process.returncode}\n{self.log_tail()}")
         return self
@@ -224,6 +228,9 @@ class Processor(Service):
 
     def ready(self):
         return self.http("/readyz")[0] == 200
+
+    def why(self):
+        return f": {self.http('/readyz')[1].strip()}"
 
     def http(self, path):
         return http_get(f"http://127.0.0.1:{self.metrics_port}{path}")
