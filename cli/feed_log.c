@@ -8,7 +8,7 @@
 #include "common/platform/clock.h"
 #include "common/tables/master.h"
 
-enum { KEPT_MEMORY = 1 << 30, KEY_SIZE = 1024 };
+enum { KEPT_MEMORY = 1 << 30, KEY_SIZE = 1024, BEGIN_MS = 60000 /* a broker that has just started makes the topic of its transactions first */ };
 static const char log_topic[] = "master.log";
 static char of_the_log;     /* its address is the opaque of its records */
 
@@ -36,7 +36,7 @@ bool feed_log_open(struct feed_log *log, const struct connection *connection, rd
     if (!there) return error_set(error, "there is no topic %s, which keeps every version of a master record; kontor topics apply creates it", log_topic);
     log->topic = rd_kafka_topic_new(client, log_topic, NULL);
     if (!log->topic) return error_set(error, "%s: %s", log_topic, rd_kafka_err2str(rd_kafka_last_error()));
-    rd_kafka_error_t *why = rd_kafka_init_transactions(client, KAFKA_TIMEOUT_MS);
+    rd_kafka_error_t *why = rd_kafka_init_transactions(client, BEGIN_MS);
     return !why || refused(error, "transactions cannot be begun", why);
 }
 

@@ -60,11 +60,6 @@ bool transactions_send(struct transactions *transactions, const struct engine_ou
     return producer_send(transactions->producer, output, NULL, &cause) == STEP_DONE || failed(transactions, &cause, error);
 }
 
-bool transactions_offsets(struct transactions *transactions, const rd_kafka_topic_partition_list_t *offsets, const rd_kafka_consumer_group_metadata_t *group, struct error *error) {
-    struct abort_cause cause;
-    return producer_send_offsets(transactions->producer, offsets, group, &cause) == STEP_DONE || failed(transactions, &cause, error);
-}
-
 bool transactions_commit(struct transactions *transactions, struct error *error) {
     struct abort_cause cause;
     return producer_commit(transactions->producer, &cause) == COMMIT_DONE || failed(transactions, &cause, error);

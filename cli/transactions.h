@@ -16,7 +16,5 @@ void transactions_close(struct transactions *transactions);
 MUST_CHECK bool transactions_ready(struct transactions *transactions, struct error *error);
 MUST_CHECK bool transactions_begin(struct transactions *transactions, struct error *error);
 MUST_CHECK bool transactions_send(struct transactions *transactions, const struct engine_output *output, struct error *error);
-/* At most once a transaction: positions of a group whose member with this metadata sends them. The transaction fails when it is a member no more. */
-MUST_CHECK bool transactions_offsets(struct transactions *transactions, const rd_kafka_topic_partition_list_t *offsets, const rd_kafka_consumer_group_metadata_t *group, struct error *error);
 MUST_CHECK bool transactions_commit(struct transactions *transactions, struct error *error);
 #endif
