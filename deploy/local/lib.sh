@@ -97,7 +97,7 @@ run_service() {  # NAME DATA PORT
   esac
   write_pid "$data/$name.pid"
   case $name in
-    broker) exec java "-Xms${BROKER_HEAP:-768m}" "-Xmx${BROKER_HEAP:-768m}" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError \
+    broker) exec java "-Xms${BROKER_HEAP:-768m}" "-Xmx${BROKER_HEAP:-768m}" -XX:TieredStopAtLevel="${BROKER_COMPILER:-4}" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError \
       -Dlog4j2.configurationFile="$java_dir/log4j2.yaml" -cp "$(java_programs)/kafka/*" kafka.Kafka "$data/broker.properties" ;;
     controller) exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError \
       -Dlog4j2.configurationFile="$java_dir/log4j2.yaml" -cp "$(java_programs)/kafka/*" kafka.Kafka "$data/controller.properties" ;;
