@@ -91,6 +91,10 @@ class Brokers(Cluster):
             if broker.log_path.exists() and "likely deleted already and hence can be skipped" in broker.log_path.read_text(errors="replace"):
                 raise LostMarkers("a broker has skipped transaction markers that were due")
 
+    def unclean_elections(self):
+        """How many partitions got a leader that may lack what was confirmed."""
+        return self.controller.log().count("UNCLEAN partition change")
+
     def await_in_sync(self, deadline_s=60):
         """Until no partition lacks a copy."""
         def whole():

@@ -26,11 +26,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import checks  # noqa: E402
 import checks_test  # noqa: E402
 import report  # noqa: E402
-from cluster import REPOSITORY, LostMarkers, finish, test  # noqa: E402
+from cluster import REPOSITORY, LostMarkers, LostRecords, finish, test  # noqa: E402
 from faults import BY_NAME, FAULTS, processes  # noqa: E402
 from load import load_of  # noqa: E402
 from network import chance_of, sweep_namespaces  # noqa: E402
 from system import BUSY, QUICK, World  # noqa: E402
+from world import consume  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "chaos"
 BINARIES = REPOSITORY / "build" / "fault" / "bin"
@@ -103,6 +104,7 @@ class Campaign:
                 stops = world.stop_all()
                 found = checks.gather(world.cluster, self.load, world.instances)
                 world.cluster.check_markers()
+                self.check_input(world)
             except LostMarkers as error:
                 self.void = str(error)
             except Exception as error:
@@ -114,6 +116,16 @@ class Campaign:
                     checks_test.hanging_transaction(world.cluster, BINARIES)
         self.write()
         return self
+
+    def check_input(self, world):
+        """What was fed was confirmed; where the brokers have lost some of it, the input is another one than the undisturbed run's."""
+        if self.options.brokers == 1 or not (unclean := world.cluster.unclean_elections()):
+            return
+        for topic in self.load.topics:
+            fed = {json.loads(line)["value"]["event_id"] for line in self.load.lines(topic)}
+            there = {record["value"].get("event_id") for record in consume(world.cluster, topic) if isinstance(record.get("value"), dict)}
+            if lost := fed - there:
+                raise LostRecords(f"{topic}: the brokers have lost {len(lost)} events that they had confirmed ({', '.join(sorted(lost)[:4])}), after {unclean} UNCLEAN elections of leaders")
 
     def give_up(self, world, error):
         try:

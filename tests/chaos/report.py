@@ -78,7 +78,7 @@ def summary(every):
     wrong = [entry for entry in entries if entry["findings"]]
     lines = [f"{len(campaigns)} campaigns, {sum(entry['minutes'] for entry in campaigns):.0f} minutes of faults, {sum(entry['events'] for entry in campaigns):,} events; "
              f"{sum(entry['brokers'] == 3 for entry in campaigns)} of them with three brokers, {sum(entry['time_outs'] == 'defaults' for entry in campaigns)} with kontor's own time-outs. "
-             f"{len(every) - len(entries)} more showed nothing, since the broker lost its own markers.", ""]
+             f"{len(every) - len(entries)} more showed nothing, since the brokers lost markers, or records that they had confirmed.", ""]
     lines += table(entries) + sums(entries)
     late = [f"{took} s after {what}, load average {load}" for entry in campaigns for what, took, load in entry.get("late", [])]
     if late:

@@ -265,6 +265,10 @@ class LostMarkers(Exception):
     or becomes visible although it was aborted; nothing that a client does can help, and the run shows nothing about kontor."""
 
 
+class LostRecords(LostMarkers):
+    """The brokers have lost what they had confirmed: every copy was gone at once, and Kafka 4.3 has taken the last known leader as it was."""
+
+
 def again_where_markers_were_lost(run, attempts=5):
     """What run() returns; it is run again where the broker lost its markers, from nothing, and says so."""
     for attempt in range(attempts):
