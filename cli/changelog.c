@@ -13,15 +13,18 @@ enum { BATCH = 4000, BATCH_BYTES = 32 << 20 };
 /* Changes, applied in pieces. */
 struct filling { struct state *state; struct state_change changes[BATCH]; size_t count; struct buffer bytes; int64_t next, time_ms; };
 
-static bool filling_apply(struct filling *filling, struct error *error) {
-    size_t at = 0;
-    for (size_t i = 0; i < filling->count; i++) {    /* the buffer has moved while it grew */
-        struct state_change *change = &filling->changes[i];
-        change->key.data = filling->bytes.data + at;
-        at += change->key.length;
-        if (change->value.data) change->value.data = filling->bytes.data + at;
-        at += change->value.length;
+void changes_place(struct state_change *changes, size_t count, const char *bytes) {
+    for (size_t i = 0; i < count; i++) {
+        struct state_change *change = &changes[i];
+        change->key.data = bytes;
+        bytes += change->key.length;
+        if (change->value.data) change->value.data = bytes;
+        bytes += change->value.length;
     }
+}
+
+static bool filling_apply(struct filling *filling, struct error *error) {
+    changes_place(filling->changes, filling->count, filling->bytes.data);
     bool ok = !filling->count || state_apply(filling->state, filling->changes, filling->count, (struct state_position){filling->next, filling->time_ms}, true, error);
     filling->count = 0;
     buffer_reset(&filling->bytes);

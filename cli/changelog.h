@@ -8,6 +8,9 @@
 /* Brings a state that is empty to the end of the partition. next: where the log goes on. */
 MUST_CHECK bool changelog_apply(const struct connection *connection, const char *topic, int32_t partition, struct state *state, int64_t *next, struct error *error);
 
+/* Where the keys and values of changes lie, one behind the other in a buffer that has moved while it grew. A value that is NULL deletes. */
+void changes_place(struct state_change *changes, size_t count, const char *bytes);
+
 /* A partition's state, or what is to become one. */
 struct fold { struct state *state; char folder[FOLDER_SIZE + 80]; int64_t next; };
 /* Empty, below the folder; name tells it from others there. */

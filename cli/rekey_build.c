@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "cli/changelog.h"
 #include "cli/progress.h"
 #include "cli/rekey.h"
 #include "cli/scan.h"
@@ -17,14 +18,7 @@ enum { TAKE_AT_ONCE = 2000, TAKE_BYTES = 16 << 20 };
 struct taking { struct rekey_processor *of; struct buffer bytes; struct state_change changes[TAKE_AT_ONCE]; size_t count; int32_t partition; int64_t next; };
 
 static bool take_apply(struct taking *taking, struct error *error) {
-    size_t at = 0;
-    for (size_t i = 0; i < taking->count; i++) {    /* the buffer has moved while it grew */
-        struct state_change *change = &taking->changes[i];
-        change->key.data = taking->bytes.data + at;
-        at += change->key.length;
-        if (change->value.data) change->value.data = taking->bytes.data + at;
-        at += change->value.length;
-    }
+    changes_place(taking->changes, taking->count, taking->bytes.data);
     bool ok = !taking->count || rekeying_take(taking->of->rekeying, taking->partition, taking->changes, taking->count, taking->next, error);
     taking->count = 0;
     buffer_reset(&taking->bytes);
