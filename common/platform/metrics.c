@@ -41,6 +41,7 @@ struct family {
 struct metrics {
     pthread_mutex_t lock;
     struct family *first, *last;
+    _Atomic int64_t rendered;
 };
 
 static const double nanoseconds_per_second = 1e9, microseconds_per_second = 1e6, milliseconds_per_second = 1e3;
@@ -338,8 +339,11 @@ bool metrics_render(struct metrics *metrics, struct buffer *text) {
         for (struct series *series = family->first; series; series = series->next) append_series(text, family, series);
     }
     pthread_mutex_unlock(&metrics->lock);
+    atomic_fetch_add(&metrics->rendered, 1);
     return !text->failed;
 }
+
+int64_t metrics_rendered(const struct metrics *metrics) { return atomic_load(&metrics->rendered); }
 
 struct metrics *metrics_new(void) {
     struct metrics *metrics = calloc(1, sizeof *metrics);

@@ -70,4 +70,6 @@ extern const size_t metrics_size_bound_count;
 
 /* Appends all metrics in the order of their registration. False: out of memory (the buffer is marked). */
 MUST_CHECK bool metrics_render(struct metrics *metrics, struct buffer *text);
+/* How often that was done. */
+int64_t metrics_rendered(const struct metrics *metrics);
 #endif

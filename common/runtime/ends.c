@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/platform/clock.h"
+
 enum { ANSWER_MS = 500 };
 
 struct bounds { _Atomic int64_t begin, end; };      /* -1: not known */
@@ -17,6 +19,7 @@ struct ends {
     int32_t partition_count;
     struct bounds *bounds;          /* partition * topic_count + topic */
     atomic_bool *wanted;            /* by partition */
+    _Atomic int64_t time_ms;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
@@ -36,19 +39,24 @@ static rd_kafka_topic_partition_list_t *list_make(const struct ends *ends, int64
     return list;
 }
 
-/* What is not answered keeps what was known of it: the next time asks again. */
-static void ask(struct ends *ends, int64_t what) {
+/* Whether all were answered. What is not keeps what was known of it: the next time asks again. */
+static bool ask(struct ends *ends, int64_t what) {
     rd_kafka_topic_partition_list_t *list = list_make(ends, what);
-    const bool answered = list->cnt && !rd_kafka_offsets_for_times(ends->client, list, ANSWER_MS);
+    const bool answered = !list->cnt || !rd_kafka_offsets_for_times(ends->client, list, ANSWER_MS);
+    bool whole = answered;
     for (int i = 0; answered && i < list->cnt; i++) {
         const rd_kafka_topic_partition_t *at = &list->elems[i];
-        if (at->err || at->offset < 0) continue;
+        if (at->err || at->offset < 0) {
+            whole = false;
+            continue;
+        }
         size_t topic = 0;
         while (strcmp(ends->topics[topic], at->topic) != 0) topic++;
         struct bounds *bounds = bounds_of(ends, topic, at->partition);
         atomic_store(what == RD_KAFKA_OFFSET_END ? &bounds->end : &bounds->begin, at->offset);
     }
     rd_kafka_topic_partition_list_destroy(list);
+    return whole;
 }
 
 static void *run(void *context) {
@@ -58,7 +66,8 @@ static void *run(void *context) {
         ends->hurried = false;
         pthread_mutex_unlock(&ends->lock);
         ask(ends, RD_KAFKA_OFFSET_BEGINNING);
-        ask(ends, RD_KAFKA_OFFSET_END);
+        const int64_t begun_ms = clock_wall_ms();
+        if (ask(ends, RD_KAFKA_OFFSET_END)) atomic_store(&ends->time_ms, begun_ms);
         pthread_mutex_lock(&ends->lock);
         struct timespec until;
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -113,7 +122,13 @@ void ends_close(struct ends *ends) {
 }
 
 void ends_want(struct ends *ends, int32_t partition, bool wanted) {
-    if (atomic_exchange(&ends->wanted[partition], wanted) == wanted || !wanted) return;
+    if (atomic_load(&ends->wanted[partition]) == wanted) return;
+    for (size_t t = 0; wanted && t < ends->topic_count; t++) atomic_store(&bounds_of(ends, t, partition)->end, -1);  /* while it was another's, nobody asked */
+    atomic_store(&ends->wanted[partition], wanted);
+    if (wanted) ends_hurry(ends);
+}
+
+void ends_hurry(struct ends *ends) {
     pthread_mutex_lock(&ends->lock);
     ends->hurried = true;
     pthread_cond_signal(&ends->changed);
@@ -126,3 +141,5 @@ bool ends_known(const struct ends *ends, size_t topic, int32_t partition, int64_
     *end = atomic_load(&bounds->end);
     return *begin >= 0 && *end >= 0;
 }
+
+int64_t ends_time_ms(const struct ends *ends) { return atomic_load(&ends->time_ms); }

@@ -22,6 +22,10 @@ void ends_close(struct ends *ends);
 
 /* Whether that partition of every topic is to be asked for; soon, when it has not been. */
 void ends_want(struct ends *ends, int32_t partition, bool wanted);
+/* Now, not when it is time. */
+void ends_hurry(struct ends *ends);
 /* The newest answer. False: there is none yet. */
 bool ends_known(const struct ends *ends, size_t topic, int32_t partition, int64_t *begin, int64_t *end);
+/* When the asking began of which all wanted were answered last, in milliseconds since 1970: what had been written by then is in every end known. 0: never. */
+int64_t ends_time_ms(const struct ends *ends);
 #endif

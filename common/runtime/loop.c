@@ -85,7 +85,8 @@ static bool make_engine(struct loop *loop, struct error *error) {
     const struct tasks_options tasks = {o->states_dir, o->processor, o->topics, loop->inputs.count, table_count, o->tail, loop->consumer, loop->engine, o->tables,
                                         serve_metrics(o->serve)->restore_seconds};
     if (!tasks_open(&loop->tasks, &tasks, error)) return false;
-    const struct report_options report = {o->processor, o->serve, o->tables, table_count, loop->consumer, loop->producer, loop->engine, loop->tasks, loop->follow, &loop->need};
+    const struct report_options report = {o->processor, o->serve, o->tables, table_count, loop->consumer, loop->producer, loop->engine, loop->tasks, loop->follow,
+                                          loop->ends, &loop->need};
     return report_open(&loop->report, &report, error);
 }
 

@@ -19,7 +19,7 @@ struct report {
     size_t share_count;
     int64_t failed_said[SERVE_CLIENTS];
     struct buffer lines;
-    int64_t reasons_ms, gauges_ms, now_ms;
+    int64_t reasons_ms, gauges_ms, now_ms, looked_at;
 };
 
 bool report_open(struct report **result, const struct report_options *options, struct error *error) {
@@ -161,8 +161,10 @@ static void refresh_clients(struct report *report) {
 static void refresh_gauges(struct report *report, bool paused) {
     const struct report_options *o = &report->options;
     struct serve_metrics *metrics = serve_metrics(o->serve);
+    const int64_t lag_time_ms = ends_time_ms(o->ends);  /* before what is taken from the ends: those may be newer, not older */
     struct tasks_totals totals = tasks_totals(o->tasks);
     for (int i = 0; i < INPUT_TOPICS_MAXIMUM && metrics->lag[i]; i++) gauge_set(metrics->lag[i], consumer_lag(o->consumer, i));
+    gauge_set(metrics->lag_time_ms, lag_time_ms);
     gauge_set(metrics->parked, (int64_t)totals.parked);
     gauge_set(metrics->held, (int64_t)totals.held);
     gauge_set(metrics->behind, (int64_t)totals.behind);
@@ -194,7 +196,11 @@ bool report_refresh(struct report *report, bool producer_is_ready, const char *p
         report->reasons_ms = now;
         refresh_reasons(report, producer_is_ready, paused);
     }
-    if (now - report->gauges_ms < GAUGES_MS) return due;
+    if (now - report->gauges_ms < REASONS_MS) return due;
+    const int64_t looked_at = metrics_rendered(serve_registry(report->options.serve));
+    if (looked_at != report->looked_at) ends_hurry(report->options.ends);
+    else if (now - report->gauges_ms < GAUGES_MS) return due;
+    report->looked_at = looked_at;
     report->gauges_ms = now;
     refresh_gauges(report, *paused != 0);
     return due;

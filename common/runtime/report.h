@@ -2,6 +2,7 @@
 #ifndef KONTOR_RUNTIME_REPORT_H
 #define KONTOR_RUNTIME_REPORT_H
 #include "common/runtime/consumer.h"
+#include "common/runtime/ends.h"
 #include "common/runtime/engine.h"
 #include "common/runtime/follow.h"
 #include "common/runtime/producer.h"
@@ -20,6 +21,7 @@ struct report_options {
     struct engine *engine;
     struct tasks *tasks;
     struct follow *follow;
+    struct ends *ends;
     const struct error *need;   /* why the tables do not do; "" they do */
 };
 MUST_CHECK bool report_open(struct report **report, const struct report_options *options, struct error *error);
@@ -29,6 +31,6 @@ void report_close(struct report *report);
 void report_record(void *context, const rd_kafka_message_t *message);
 void report_committed(struct report *report, size_t records, int64_t commit_ns);
 void report_aborted(struct report *report);
-/* Gauges and readiness, at most once in a while. paused: why, "" when not. False: what /readyz says is not from now. */
+/* Gauges and readiness, at most once in a while; gauges also soon after somebody looked at them, so that who looks on sees what is. paused: why, "" when not. False: what /readyz says is not from now. */
 bool report_refresh(struct report *report, bool producer_is_ready, const char *paused);
 #endif

@@ -95,6 +95,8 @@ static void register_gauges(struct serve *serve, const struct processor *p) {
     const metric_labels processor = METRIC_LABELS("processor", p->name);
     struct topics_inputs inputs;
     topics_inputs(p, &inputs);
+    /* Before the lag, which is set before it: who reads a new time reads the new lag as well. */
+    s->lag_time_ms = metrics_gauge_ms(m, "kontor_lag_time_seconds", "When the ends were asked for that the lag counts to, since 1970.", processor);
     for (size_t i = 0; i < inputs.count; i++)
         s->lag[i] = metrics_gauge(m, "kontor_lag_records", "Records not taken yet, over the owned partitions.", METRIC_LABELS("processor", p->name, "topic", inputs.names[i]));
     s->parked = metrics_gauge(m, "kontor_parked_events", "Events that wait for data.", processor);

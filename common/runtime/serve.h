@@ -28,7 +28,7 @@ struct serve_metrics {
     struct histogram *commit_seconds, *batch_records, *end_to_end_seconds, *restore_seconds;
     struct gauge *parked_by_reason[REASON_COUNT], *held_by_reason[REASON_COUNT];    /* NULL: of a reason that holds nothing */
     struct gauge *for_table[MASTER_COUNT], *for_store[STORES_MAXIMUM];              /* NULL: not declared */
-    struct gauge *lag[INPUT_TOPICS_MAXIMUM], *parked, *held, *behind, *waiting_age_ms, *held_age_ms, *state_bytes, *state_entries, *tasks_owned, *tasks_ready, *paused,
+    struct gauge *lag[INPUT_TOPICS_MAXIMUM], *lag_time_ms, *parked, *held, *behind, *waiting_age_ms, *held_age_ms, *state_bytes, *state_entries, *tasks_owned, *tasks_ready, *paused,
         *table_entries[MASTER_COUNT], *table_stale[MASTER_COUNT], *table_bad[MASTER_COUNT], *table_staleness_ms[MASTER_COUNT];
 };
 struct serve_metrics *serve_metrics(struct serve *serve);

@@ -8,7 +8,8 @@ import threading
 import time
 
 from figures import BUILD, REPOSITORY, medians, memory_mb, seconds_until_ready, settled
-from world import TABLES_SOURCE, await_caught_up, check_journals, outputs, prepare
+from world import TABLES_SOURCE, check_journals, outputs, prepare
+from quiescence import await_caught_up
 from cluster import Cluster, test, wait_until
 
 SAMPLE = REPOSITORY / "deploy" / "local" / "sample"

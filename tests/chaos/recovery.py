@@ -15,7 +15,8 @@ from asking import MDM  # noqa: E402
 from cluster import REPOSITORY, Cluster, finish, test, wait_until  # noqa: E402
 from people import record  # noqa: E402
 from small import line, master, order, write_master  # noqa: E402
-from world import await_caught_up, prepare  # noqa: E402
+from world import prepare  # noqa: E402
+from quiescence import await_caught_up  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "chaos" / "recovery"
 PARTITIONS, SESSION_S = 8, 8            # session.timeout.ms of a processor that nobody configures

@@ -11,6 +11,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY / "tests" / "harness"))
 from cluster import BIN, free_port, wait_until  # noqa: E402
+from quiescence import Quiescence  # noqa: E402
 
 PROJECT = "kontor-test"
 ENGINE = os.environ["DOCKER"].split()
@@ -74,24 +75,9 @@ class System:
         head, _, body = answer.partition("\n\n")
         return int(head.split()[1]), body
 
-    def behind(self, containers):
-        """Records that these processors have yet to take."""
-        total = 0
-        for container in containers:
-            status, text = self.http(container, "/metrics")
-            values = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("kontor_lag_records{")]
-            assert status == 200 and values, container
-            total += sum(values)
-        return total
-
     def await_caught_up(self, containers, deadline_s=240):
-        """Twice in a row: what one sends, another takes."""
-        quiet = 0
-        deadline = time.monotonic() + deadline_s
-        while quiet < 2:
-            quiet = quiet + 1 if self.behind(containers) == 0 else 0
-            assert time.monotonic() < deadline, f"not caught up: {self.behind(containers)} records behind"
-            time.sleep(0.2)
+        quiet = Quiescence()
+        wait_until(lambda: quiet.reached([self.http(container, "/metrics")[1] for container in containers]), deadline_s, "processors caught up", interval_s=0.2)
 
     def kontor(self, *words):
         """The command line of this machine, through the published ports."""

@@ -11,7 +11,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from small import invoice, line, order, raw, receipt  # noqa: E402
-from world import REPOSITORY, await_caught_up, consume  # noqa: E402
+from world import REPOSITORY, consume  # noqa: E402
+from quiescence import await_caught_up  # noqa: E402
 from cluster import finish, http_get, test, wait_until  # noqa: E402
 from asking import MDM, company, outcome_of, reasons, send  # noqa: E402
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "chaos"))

@@ -17,6 +17,7 @@ sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve
 
 from cluster import BIN, REPOSITORY, Cluster, finish, spawn, test, wait_until     # noqa: E402
 from small import event, invoice, line, master, order, raw, receipt, write_master    # noqa: E402
+from quiescence import await_caught_up     # noqa: E402
 from world import consume      # noqa: E402
 
 TASKS = 4
@@ -330,7 +331,7 @@ def delete_before(world, topic, offset):
 
 
 def replaying(world):
-    wait_until(world.processors[1].caught_up, 60, "the invoice processor has caught up")
+    await_caught_up([world.processors[1]])
     first = consume(world.cluster, "master.code-mappings")[0]["offset"]
     with test("master.log has every version of every table, in order, with its offset"):
         for table in ("code-mappings", "tax-codes", "source-permissions"):

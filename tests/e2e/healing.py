@@ -7,7 +7,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from small import FROM, event, invoice, line, order, raw, receipt  # noqa: E402
-from world import PROCESSORS, REPOSITORY, await_caught_up, consume  # noqa: E402
+from world import PROCESSORS, REPOSITORY, consume  # noqa: E402
+from quiescence import await_caught_up  # noqa: E402
 from cluster import finish, test, wait_until  # noqa: E402
 from asking import MDM, acknowledged, company, outcome_of, reasons, send  # noqa: E402
 

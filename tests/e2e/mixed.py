@@ -14,7 +14,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from deciding import CORRECTED, LATE, ONE, PROCESSORS, REFUSED, REJECTED, TWO, check, company, decisions_of, ends, exceptions, invoice  # noqa: E402
 from people import permission, record  # noqa: E402
 from small import line, write_master  # noqa: E402
-from world import REPOSITORY, await_caught_up, consume, prepare  # noqa: E402
+from world import REPOSITORY, consume, prepare  # noqa: E402
+from quiescence import await_caught_up  # noqa: E402
 from cluster import Cluster, finish, seed, spawn, test, wait_until  # noqa: E402
 from asking import MDM, send  # noqa: E402
 
@@ -80,7 +81,7 @@ def run(name, chance=None):
         send(cluster, "master.suppliers", *[json.dumps(record(supplier=f"L{number}")) + "\n" for number in range(LATE)])
         send(cluster, "master.source-permissions", json.dumps(permission("ERP9", "invoice.events")) + "\n")
         killing.perhaps()
-        wait_until(lambda: processors["invoice"].caught_up(), 60, "the permission is known")
+        wait_until(lambda: processors["invoice"].metric("kontor_table_entries", table="source-permissions") == 4, 60, "the permission is known")
         replay_dead_letters(cluster, killing)
 
         def corrections():

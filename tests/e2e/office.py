@@ -12,7 +12,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from books import amounts, check_books, final_events, said  # noqa: E402
-from world import REPOSITORY, await_caught_up, feed, outputs, prepare  # noqa: E402
+from world import REPOSITORY, feed, outputs, prepare  # noqa: E402
+from quiescence import await_caught_up  # noqa: E402
 from cluster import Cluster, finish, seed, test  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "office"

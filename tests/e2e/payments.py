@@ -10,7 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from world import REPOSITORY, TABLES_SOURCE, await_caught_up, check_journals, consume, feed, outputs, prepare  # noqa: E402
+from world import REPOSITORY, TABLES_SOURCE, check_journals, consume, feed, outputs, prepare  # noqa: E402
+from quiescence import await_caught_up  # noqa: E402
 from cluster import Cluster, finish, seed, test  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "payments"

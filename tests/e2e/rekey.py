@@ -20,7 +20,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from people import FLOWS, permission, record, rules  # noqa: E402
 from small import event, line, master, write_master  # noqa: E402
-from world import REPOSITORY, await_caught_up, consume, prepare  # noqa: E402
+from world import REPOSITORY, consume, prepare  # noqa: E402
+from quiescence import await_caught_up  # noqa: E402
 from cluster import Cluster, finish, seed, spawn, test, wait_until  # noqa: E402
 from asking import MDM, send  # noqa: E402
 

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from world import REPOSITORY, await_caught_up, prepare  # noqa: E402
+from world import REPOSITORY, prepare  # noqa: E402
+from quiescence import await_caught_up  # noqa: E402
 from cluster import Cluster, Skip, finish, test, wait_until  # noqa: E402
 from asking import MDM, outcome_of, send  # noqa: E402
 from small import line, master, order, receipt, write_master  # noqa: E402

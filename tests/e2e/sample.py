@@ -12,7 +12,8 @@ from decimal import Decimal
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from world import PROCESSORS, REPOSITORY, TABLES_SOURCE, await_caught_up, check_journals, differences, feed, feed_live, finals, outputs, prepare, sample  # noqa: E402
+from world import PROCESSORS, REPOSITORY, TABLES_SOURCE, check_journals, differences, feed, feed_live, finals, outputs, prepare, sample  # noqa: E402
+from quiescence import await_caught_up  # noqa: E402
 from cluster import Cluster, again_where_markers_were_lost, finish, seed, test, wait_until  # noqa: E402
 
 # About a day each slice: within one the topics come one after the other. A part of it within the twenty minutes of tests/run.

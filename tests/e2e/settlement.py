@@ -10,7 +10,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 from small import FROM, line, master, write_master  # noqa: E402
-from world import REPOSITORY, await_caught_up, consume, prepare  # noqa: E402
+from world import REPOSITORY, consume, prepare  # noqa: E402
+from quiescence import await_caught_up  # noqa: E402
 from cluster import Cluster, finish, seed, test, wait_until  # noqa: E402
 from asking import MDM, acknowledged, reasons, send  # noqa: E402
 

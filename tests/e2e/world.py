@@ -5,12 +5,11 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "harness"))
-from cluster import REPOSITORY, wait_until  # noqa: E402
+from cluster import REPOSITORY  # noqa: E402
 
 INPUTS = ("procurement.events", "invoice.events")
 PROCESSORS = ("kontor-procurement", "kontor-invoice")
@@ -72,25 +71,6 @@ def feed_live(cluster, folder, slices):
             positions[topic] = end
             if end > begin:
                 cluster.kontor("produce", topic, input="".join(line for _, line in records[begin:end]))
-
-
-def await_caught_up(processors, deadline_s=240, meanwhile=None):
-    """Until every processor has said so three times in a row. meanwhile: called every few seconds and once at the end, for what would make the waiting vain."""
-    quiet, asked_at = 0, time.monotonic()
-
-    def all_quiet():
-        nonlocal quiet, asked_at
-        if meanwhile and time.monotonic() - asked_at > 3:
-            meanwhile()
-            asked_at = time.monotonic()
-        for processor in processors:
-            if not processor.alive():
-                raise RuntimeError(f"{processor.name} ended with {processor.process.returncode}\n{processor.log_tail()}")
-        quiet = quiet + 1 if all(processor.ready() and processor.caught_up() for processor in processors) else 0
-        return quiet >= 3
-    wait_until(all_quiet, deadline_s, "processors caught up", interval_s=0.1)
-    if meanwhile:
-        meanwhile()
 
 
 def consume(cluster, topic, *options):

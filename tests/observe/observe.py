@@ -22,7 +22,8 @@ from cluster import REPOSITORY, Cluster, finish, test, wait_until  # noqa: E402
 from dashboards import RULES, dashboards, panels, queries, rules  # noqa: E402
 from prometheus import NotThere, Prometheus, program  # noqa: E402
 from small import invoice, line, master, order, raw, write_master  # noqa: E402
-from world import await_caught_up, consume, prepare, sample  # noqa: E402
+from world import consume, prepare, sample  # noqa: E402
+from quiescence import await_caught_up  # noqa: E402
 
 FOLDER = REPOSITORY / "build" / "tests" / "observe"
 SOURCE = "SAP-P2P"

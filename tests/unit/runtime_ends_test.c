@@ -89,6 +89,35 @@ static void what_is_wanted_is_asked_for_again_and_again(void **state) {
     ends_close(ends);
 }
 
+/* Who waits for a time after now, and then finds nothing new, knows that nothing was there now. */
+static void a_time_tells_what_the_answers_cover(void **state) {
+    (void)state;
+    struct ends *ends = opened();
+    int64_t begin, end, written_ms, deadline = clock_monotonic_ms() + 20000;
+    ends_want(ends, 0, true);
+    await_end(ends, 0, 0, 0, 20000);
+    for (int round = 1; round <= 5; round++) {
+        feed("left", 0, 1);
+        written_ms = clock_wall_ms();
+        ends_hurry(ends);
+        while (ends_time_ms(ends) <= written_ms && clock_monotonic_ms() < deadline) {
+            usleep(1000);
+            ends_hurry(ends);
+        }
+        assert_true(ends_time_ms(ends) > written_ms && ends_known(ends, 0, 0, &begin, &end));
+        assert_int_equal(end, round);
+    }
+    rd_kafka_mock_broker_set_down(cluster, 1);
+    int64_t answered_ms;
+    do {        /* an answer that was under way may still come */
+        answered_ms = ends_time_ms(ends);
+        ends_hurry(ends);
+        usleep(700000);
+    } while (ends_time_ms(ends) != answered_ms && clock_monotonic_ms() < deadline);
+    assert_int_equal(ends_time_ms(ends), answered_ms);
+    ends_close(ends);
+}
+
 static void it_ends_though_nobody_answers(void **state) {
     (void)state;
     struct ends *ends = opened();
@@ -109,6 +138,7 @@ static void it_ends_though_nobody_answers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(what_is_wanted_is_asked_for_again_and_again, set_up, tear_down),
+                                       cmocka_unit_test_setup_teardown(a_time_tells_what_the_answers_cover, set_up, tear_down),
                                        cmocka_unit_test_setup_teardown(it_ends_though_nobody_answers, set_up, tear_down)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
