@@ -172,10 +172,9 @@ static void test_unanswered_request_renews(void **state) {
         rd_kafka_mock_push_request_errors(bench->cluster, apis[i], 1, RD_KAFKA_RESP_ERR__TRANSPORT);   /* the connection is cut instead */
         transact(bench, &delivery);
         enum commit_outcome outcome = producer_commit(bench->producer, &cause);
-        if (apis[i] == API_PRODUCE && outcome == COMMIT_UNKNOWN) {  /* the repeated request was a duplicate: committed, but where? */
-            assert_non_null(strstr(cause.error.text, "without telling their offset"));
-            producer_discard(bench->producer);
-        } else assert_int_equal(outcome, COMMIT_DONE);
+        /* Records may be under way when the offsets' connection is cut, and go with it; a repeated Produce is a duplicate: committed, but where? No record is under way at EndTxn. */
+        if (apis[i] != API_END_TRANSACTION && outcome == COMMIT_UNKNOWN && strstr(cause.error.text, "without telling their offset")) producer_discard(bench->producer);
+        else if (outcome != COMMIT_DONE) fail_msg("request %d cut: outcome %d: %s", apis[i], outcome, cause.error.text);
         assert_int_equal(producer_counts(bench->producer).renewed, renewed);
         assert_int_equal(prepare(bench, &fatal), PRODUCER_READY);
         assert_int_equal(producer_counts(bench->producer).renewed, renewed + 1);
