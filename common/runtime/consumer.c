@@ -348,7 +348,7 @@ static bool start_client(struct consumer *consumer, struct error *error) {
     const struct client_property usual[] = {
         {"session.timeout.ms", session_timeout}, {"heartbeat.interval.ms", heartbeat}, {"socket.nagle.disable", "true"},
         {"queued.max.messages.kbytes", ahead_kbytes}, {"queued.min.messages", ahead_records}, {"fetch.message.max.bytes", fetch_bytes},
-        {"fetch.max.bytes", "4194304"}, {"fetch.wait.max.ms", "100"}, {"fetch.error.backoff.ms", "100"},
+        {"fetch.max.bytes", "1048576"}, {"fetch.wait.max.ms", "100"}, {"fetch.error.backoff.ms", "100"},
         {"reconnect.backoff.ms", "50"}, {"reconnect.backoff.max.ms", "1000"}, {"socket.timeout.ms", "10000"}, {"socket.connection.setup.timeout.ms", "5000"}, {NULL, NULL}};
     const struct client_property fixed[] = {
         {"group.id", consumer->options.group}, {"group.instance.id", consumer->options.instance}, {"partition.assignment.strategy", "range"},

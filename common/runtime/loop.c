@@ -1,6 +1,7 @@
 #include "common/runtime/loop.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,6 +23,8 @@ enum {
     BUSY_MS = 20,               /* ... while something is being waited for */
     TASK_RECORDS = 64,          /* taken from a task before the next has its turn */
     LEAVE_MS = 700,
+    QUIET_MS = 1000,            /* without a batch: a burst is over */
+    TRIM_EVERY_MS = 10000,
     DAY_MS = 86400000
 };
 
@@ -40,6 +43,7 @@ struct loop {
     bool rewind, producer_ready;
     int32_t turn;               /* the task that begins the next round */
     int64_t committed_ns;       /* when the last batch was */
+    int64_t trimmed_ns;         /* when memory was last given back */
     struct error paused;        /* a flood of poison; "" not paused */
     bool need_asked;            /* the tables were looked at once */
     struct error need;          /* what the processor cannot be without and is not in them; "" it is */
@@ -315,6 +319,14 @@ static bool may_take(const struct loop *loop) {
            !loop->need.text[0];
 }
 
+/* What a load, or a restore, needed at its height goes back to the system when it is over: by itself glibc keeps it. Some milliseconds, when nothing waits for them. */
+static void give_memory_back(struct loop *loop) {
+    const int64_t now = clock_monotonic_ns();
+    if (loop->trimmed_ns > loop->committed_ns || now - loop->committed_ns < QUIET_MS * INT64_C(1000000) || now - loop->trimmed_ns < TRIM_EVERY_MS * INT64_C(1000000)) return;
+    malloc_trim(0);
+    loop->trimmed_ns = now;
+}
+
 /* Sleeps until a client has something, stopping is asked for, or the time is over. */
 static void sleep_a_while(struct loop *loop, bool busy) {
     int64_t timeout_ms = busy ? BUSY_MS : IDLE_MS, next_try = tasks_next_try_ms(loop->tasks);
@@ -345,6 +357,7 @@ static enum step turn(struct loop *loop, struct fatal_cause *fatal) {
     }
     if (step != STEP_DONE) return step;
     /* A long sleep is for when /readyz says how it is. */
+    if (!moved && may_take(loop)) give_memory_back(loop);
     bool told = report_refresh(loop->report, loop->producer_ready && !loop->rewind, loop->paused.text);
     if (!moved) sleep_a_while(loop, !told || (!may_take(loop) && !loop->paused.text[0]));
     return STEP_DONE;

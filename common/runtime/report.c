@@ -19,6 +19,7 @@ struct report {
     size_t share_count;
     int64_t failed_said[SERVE_CLIENTS];
     struct buffer lines;
+    bool behind;                /* as last told */
     int64_t reasons_ms, gauges_ms, now_ms, looked_at;
 };
 
@@ -163,7 +164,12 @@ static void refresh_gauges(struct report *report, bool paused) {
     struct serve_metrics *metrics = serve_metrics(o->serve);
     const int64_t lag_time_ms = ends_time_ms(o->ends);  /* before what is taken from the ends: those may be newer, not older */
     struct tasks_totals totals = tasks_totals(o->tasks);
-    for (int i = 0; i < INPUT_TOPICS_MAXIMUM && metrics->lag[i]; i++) gauge_set(metrics->lag[i], consumer_lag(o->consumer, i));
+    report->behind = false;
+    for (int i = 0; i < INPUT_TOPICS_MAXIMUM && metrics->lag[i]; i++) {
+        const int64_t lag = consumer_lag(o->consumer, i);
+        gauge_set(metrics->lag[i], lag);
+        report->behind |= lag > 0;
+    }
     gauge_set(metrics->lag_time_ms, lag_time_ms);
     gauge_set(metrics->parked, (int64_t)totals.parked);
     gauge_set(metrics->held, (int64_t)totals.held);
@@ -198,7 +204,7 @@ bool report_refresh(struct report *report, bool producer_is_ready, const char *p
     }
     if (now - report->gauges_ms < REASONS_MS) return due;
     const int64_t looked_at = metrics_rendered(serve_registry(report->options.serve));
-    if (looked_at != report->looked_at) ends_hurry(report->options.ends);
+    if (looked_at != report->looked_at && !report->behind) ends_hurry(report->options.ends);
     else if (now - report->gauges_ms < GAUGES_MS) return due;
     report->looked_at = looked_at;
     report->gauges_ms = now;

@@ -31,6 +31,7 @@ void report_close(struct report *report);
 void report_record(void *context, const rd_kafka_message_t *message);
 void report_committed(struct report *report, size_t records, int64_t commit_ns);
 void report_aborted(struct report *report);
-/* Gauges and readiness, at most once in a while; gauges also soon after somebody looked at them, so that who looks on sees what is. paused: why, "" when not. False: what /readyz says is not from now. */
+/* Gauges and readiness, at most once in a while; gauges also soon after somebody looked at them and
+ * was told that nothing is left to take: who looks again is not told so from memory. paused: why, "" when not. False: what /readyz says is not from now. */
 bool report_refresh(struct report *report, bool producer_is_ready, const char *paused);
 #endif

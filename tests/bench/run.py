@@ -62,7 +62,7 @@ def scale_section(figures):
              ["after kill -9, from nothing but the topics", figures["ready_from_nothing_s"]]]
     return table(["records of state", "events/s", "CPU µs an event", "RssAnon MB"], rows) + \
         f"\n\nReady, with {figures['master_records']:,.0f} master records and {figures['state_records']:,.0f} records of state:\n\n" + table(["from", "seconds"], ready) + \
-        f"\n\nRssAnon {figures['rss_anon_of_masters_mb']} MB with the masters alone, {figures['rss_anon_mb']} MB at the end, {figures['rss_anon_restored_mb']} MB after the last restart."
+        f"\n\nRssAnon {figures['rss_anon_of_masters_mb']} MB with the masters alone, {figures['rss_anon_mb']} MB at the end of the load, {figures['rss_anon_at_rest_mb']} MB some seconds later, {figures['rss_anon_restored_mb']} MB after the last restart."
 
 
 def close_section(figures):

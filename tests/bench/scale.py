@@ -5,7 +5,7 @@ import shutil
 
 from figures import BUILD, measured, medians, memory_mb, seconds_until_ready, settled
 from world import INPUTS, TABLES_SOURCE, prepare, sample
-from cluster import Cluster
+from cluster import Cluster, wait_until
 
 READY_ROUNDS = 3
 
@@ -67,6 +67,17 @@ def ready_again(instance):
     return medians(warm)["seconds"], medians(cold)["seconds"]
 
 
+def at_rest(instance):
+    """The memory when the load is over: what only the load needed is given back after a second or some (loop.c)."""
+    least = []
+
+    def settled_down():
+        least.append(memory_mb(instance.process))
+        return len(least) > 15
+    wait_until(settled_down, 30, "the memory at rest", interval_s=1)
+    return min(least)
+
+
 def run(suppliers, copies, part=None, partitions=None):
     source, folder = sample(part), BUILD / "bench-scale"
     shutil.rmtree(folder, ignore_errors=True)
@@ -79,6 +90,7 @@ def run(suppliers, copies, part=None, partitions=None):
         figures = {"suppliers": suppliers, "ready_from_masters_alone_s": round(seconds_until_ready(instance), 2), "rss_anon_of_masters_mb": round(memory_mb(instance.process), 1)}
         figures["growth"] = growth(cluster, folder, instance, copies)
         figures["rss_anon_mb"] = round(memory_mb(instance.process), 1)
+        figures["rss_anon_at_rest_mb"] = round(at_rest(instance), 1)
         figures["state_records"], figures["master_records"] = settled(instance, "kontor_state_entries"), settled(instance, "kontor_table_entries")
         figures["ready_warm_s"], figures["ready_from_nothing_s"] = ready_again(instance)
         figures["rss_anon_restored_mb"] = round(memory_mb(instance.process), 1)
