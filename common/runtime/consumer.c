@@ -6,13 +6,12 @@
 
 #include "common/platform/clock.h"
 #include "common/platform/log.h"
+#include "common/runtime/nudge.h"
 
 enum {
     CHUNK = 128,            /* records taken from a queue of librdkafka at a time */
-    AHEAD_RECORDS = 16000, AHEAD_RECORDS_LEAST = 250, AHEAD_RECORDS_MOST = 2000,                /* fetched ahead in all, for one partition */
-    AHEAD_BYTES = 8 << 20, AHEAD_BYTES_LEAST = 128 << 10, AHEAD_BYTES_MOST = 512 << 10,
-    NUDGE_MS = 10,
-    NUDGE_PARTITIONS = 16,
+    AHEAD_RECORDS = 16000, AHEAD_RECORDS_LEAST = 1000, AHEAD_RECORDS_MOST = 2000,                /* fetched ahead in all, for one partition */
+    AHEAD_BYTES = 8 << 20, AHEAD_BYTES_LEAST = 256 << 10, AHEAD_BYTES_MOST = 512 << 10,
     COMMITTED_TIMEOUT_MS = 500,
     TROUBLE_MS = 60000,     /* how long after a lost answer being fenced may be our own doing */
     RENEWALS_MAXIMUM = 5,   /* within RENEWALS_MS */
@@ -46,8 +45,7 @@ struct consumer {
     int64_t renewals_since_ms;
     void *generation;               /* the group metadata at the assignment, as bytes */
     size_t generation_size;
-    rd_kafka_topic_partition_list_t *hungry;    /* partitions to nudge the brokers for */
-    int64_t nudged_ms;
+    struct nudge nudge;
     atomic_bool left;
     struct error reason;
 };
@@ -83,30 +81,13 @@ static bool source_open(struct consumer *consumer, int input, int32_t partition)
     return true;
 }
 
-static void note_hunger(struct consumer *consumer, const struct source *source, int input, int32_t partition) {
-    if (consumer->hungry->cnt >= NUDGE_PARTITIONS || (int)rd_kafka_queue_length(source->queue) > consumer->ahead_records / 2) return;
-    const char *topic = consumer->options.topics[input];
-    if (!rd_kafka_topic_partition_list_find(consumer->hungry, topic, partition))
-        rd_kafka_topic_partition_list_add(consumer->hungry, topic, partition)->offset = RD_KAFKA_OFFSET_END;
-}
-
-/* When all queues of a broker are full, librdkafka 2.0.2 puts its thread to sleep for up to a second, however soon they are drained. Any request wakes it:
- * we ask for the end of the hungry partitions and do not care for the answer. */
-static void nudge(struct consumer *consumer) {
-    int64_t now = clock_monotonic_ms();
-    if (consumer->hungry->cnt == 0 || now - consumer->nudged_ms < NUDGE_MS) return;
-    consumer->nudged_ms = now;
-    rd_kafka_offsets_for_times(consumer->client, consumer->hungry, 1);
-    rd_kafka_topic_partition_list_destroy(consumer->hungry);
-    consumer->hungry = rd_kafka_topic_partition_list_new(NUDGE_PARTITIONS);
-}
-
 static void refill(struct consumer *consumer, struct source *source, int input, int32_t partition) {
     source->next = source->count = 0;
     if (rd_kafka_queue_length(source->queue) == 0) return;
     ssize_t count = rd_kafka_consume_batch_queue(source->queue, 0, source->records, CHUNK);
     source->count = count > 0 ? (size_t)count : 0;
-    if (source->count == CHUNK) note_hunger(consumer, source, input, partition);
+    if (source->count == CHUNK && (int)rd_kafka_queue_length(source->queue) <= consumer->ahead_records / 2)
+        nudge_note(&consumer->nudge, consumer->options.topics[input], partition);
     if (source->count) client_reached(&consumer->events);
 }
 
@@ -344,11 +325,11 @@ static bool start_client(struct consumer *consumer, struct error *error) {
     snprintf(heartbeat, sizeof heartbeat, "%d", consumer->options.session_timeout_ms / 6);
     snprintf(ahead_records, sizeof ahead_records, "%d", consumer->ahead_records);
     snprintf(ahead_kbytes, sizeof ahead_kbytes, "%d", consumer->ahead_bytes / 1024);
-    snprintf(fetch_bytes, sizeof fetch_bytes, "%d", consumer->ahead_bytes / 4);     /* compressed */
+    snprintf(fetch_bytes, sizeof fetch_bytes, "%d", consumer->ahead_bytes / 2);     /* compressed */
     const struct client_property usual[] = {
         {"session.timeout.ms", session_timeout}, {"heartbeat.interval.ms", heartbeat}, {"socket.nagle.disable", "true"},
         {"queued.max.messages.kbytes", ahead_kbytes}, {"queued.min.messages", ahead_records}, {"fetch.message.max.bytes", fetch_bytes},
-        {"fetch.max.bytes", "1048576"}, {"fetch.wait.max.ms", "100"}, {"fetch.error.backoff.ms", "100"},
+        {"fetch.max.bytes", "1048576"}, {"fetch.wait.max.ms", "50"}, {"fetch.error.backoff.ms", "100"},
         {"reconnect.backoff.ms", "50"}, {"reconnect.backoff.max.ms", "1000"}, {"socket.timeout.ms", "10000"}, {"socket.connection.setup.timeout.ms", "5000"}, {NULL, NULL}};
     const struct client_property fixed[] = {
         {"group.id", consumer->options.group}, {"group.instance.id", consumer->options.instance}, {"partition.assignment.strategy", "range"},
@@ -446,7 +427,7 @@ enum step consumer_poll(struct consumer *consumer, struct consumer_change *chang
     }
     change->revoked = consumer->revoked;
     consumer->revoked = false;
-    nudge(consumer);
+    nudge_send(&consumer->nudge, consumer->client);
     if (!consumer->failed) return STEP_DONE;
     *fatal = consumer->failure;
     return STEP_FATAL;
@@ -475,7 +456,7 @@ bool consumer_open(struct consumer **result, const struct consumer_options *opti
     consumer->ahead_bytes = share(AHEAD_BYTES, queues, AHEAD_BYTES_LEAST, AHEAD_BYTES_MOST);
     consumer->sources = calloc((size_t)options->partition_count * options->topic_count, sizeof *consumer->sources);
     consumer->owned = calloc((size_t)options->partition_count, sizeof *consumer->owned);
-    consumer->hungry = rd_kafka_topic_partition_list_new(NUDGE_PARTITIONS);
+    nudge_open(&consumer->nudge);
     bool done = consumer->sources && consumer->owned ? start_client(consumer, error) && subscribe(consumer, error) : error_set(error, "out of memory");
     if (done) *result = consumer;
     else consumer_close(consumer, false, 0);
@@ -496,7 +477,7 @@ void consumer_close(struct consumer *consumer, bool leave, int timeout_ms) {
     if (!consumer) return;
     if (consumer->client && leave) leave_group(consumer, timeout_ms);
     if (consumer->sources && consumer->owned) stop_client(consumer);
-    rd_kafka_topic_partition_list_destroy(consumer->hungry);
+    nudge_close(&consumer->nudge);
     free(consumer->sources);
     free(consumer->owned);
     free(consumer);

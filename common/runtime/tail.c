@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/runtime/nudge.h"
+
 enum { TOPICS_MAXIMUM = 40 };
 
 struct tail_topic { const char *name; rd_kafka_topic_t *topic; };
@@ -13,6 +15,7 @@ struct tail {
     struct tail_half reading, asking;
     struct tail_topic topics[TOPICS_MAXIMUM];
     size_t topic_count;
+    struct nudge nudge;
     int wake;
 };
 
@@ -34,6 +37,7 @@ bool tail_open(struct tail **result, const struct client_settings *settings, int
     struct tail *tail = calloc(1, sizeof *tail);
     if (!tail) return error_set(error, "out of memory");
     tail->wake = wake;
+    nudge_open(&tail->nudge);
     if (!half_open(&tail->reading, "log reader", "read_committed", settings, error) ||
         !half_open(&tail->asking, "log ends", "read_uncommitted", settings, error)) {
         tail_close(tail);
@@ -48,6 +52,7 @@ void tail_close(struct tail *tail) {
     for (size_t i = 0; i < tail->topic_count; i++) rd_kafka_topic_destroy(tail->topics[i].topic);
     if (tail->reading.client) rd_kafka_destroy(tail->reading.client);
     if (tail->asking.client) rd_kafka_destroy(tail->asking.client);
+    nudge_close(&tail->nudge);
     free(tail);
 }
 
@@ -110,5 +115,13 @@ void tail_stop(struct tail_queue *queue, const char *topic, int32_t partition) {
 size_t tail_read(struct tail_queue *queue, rd_kafka_message_t **messages, size_t capacity) {
     rd_kafka_poll(queue->tail->reading.client, 0);
     ssize_t count = rd_kafka_consume_batch_queue(queue->queue, 0, messages, capacity);
-    return count > 0 ? (size_t)count : 0;
+    if (count <= 0) return 0;
+    if ((size_t)count == capacity) {    /* there is more; librdkafka measures all partitions by the queue that they share */
+        for (int i = 0; i < 2; i++) {
+            const rd_kafka_message_t *one = messages[i == 0 ? 0 : count - 1];
+            if (one->rkt) nudge_note(&queue->tail->nudge, rd_kafka_topic_name(one->rkt), one->partition);
+        }
+        nudge_send(&queue->tail->nudge, queue->tail->reading.client);
+    }
+    return (size_t)count;
 }
