@@ -23,7 +23,7 @@ PARTITIONS, SESSION_S = 8, 8            # session.timeout.ms of a processor that
 
 
 def write_orders(path, count):
-    """An order of one line makes two records of state."""
+    """An order makes a record of state, with its line."""
     with open(path, "w") as out:
         for number in range(count):
             out.write(line(order(f"PO{number:07}", supplier=f"S{number % 1000}"), number // 1000))
@@ -69,7 +69,7 @@ def main():
     options = parser.parse_args()
     with Cluster(FOLDER, heap="1g") as cluster:
         write_master(FOLDER / "small" / "master", master(suppliers=[record(supplier=f"S{number}") for number in range(options.records)]))
-        write_orders(FOLDER / "orders.jsonl", options.records // 2)
+        write_orders(FOLDER / "orders.jsonl", options.records)
         begun = time.monotonic()
         prepare(cluster, FOLDER / "small", partitions=PARTITIONS)
         print(f"  master data loaded in {time.monotonic() - begun:.0f} s", flush=True)
@@ -77,7 +77,7 @@ def main():
         first, second = (cluster.processor("kontor-procurement", f"procurement-{number}", MDM) for number in (0, 1))
         first.start().wait_ready(300)
         await_caught_up([first], 600)
-        entries = wait_until(lambda: first.metric("kontor_state_entries"), 10, "entries told")
+        entries = wait_until(lambda: (first.metric("kontor_state_entries") or 0) >= options.records and first.metric("kontor_state_entries"), 10, "as many records of state")
         print(f"  {options.records:,} suppliers, {entries:,.0f} records of state; built in {time.monotonic() - begun:.0f} s", flush=True)
         with test("kill -9 and restart: work goes on within 3 s"):
             times = restarts(cluster, first, options.rounds)
