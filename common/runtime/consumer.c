@@ -10,8 +10,8 @@
 
 enum {
     CHUNK = 128,            /* records taken from a queue of librdkafka at a time */
-    AHEAD_RECORDS = 16000, AHEAD_RECORDS_LEAST = 1000, AHEAD_RECORDS_MOST = 2000,                /* fetched ahead in all, for one partition */
-    AHEAD_BYTES = 8 << 20, AHEAD_BYTES_LEAST = 256 << 10, AHEAD_BYTES_MOST = 512 << 10,
+    AHEAD_RECORDS = 16000, AHEAD_RECORDS_LEAST = 500, AHEAD_RECORDS_MOST = 2000,                /* fetched ahead in all, for one partition */
+    AHEAD_BYTES = 8 << 20, AHEAD_BYTES_LEAST = 128 << 10, AHEAD_BYTES_MOST = 512 << 10,
     COMMITTED_TIMEOUT_MS = 500,
     TROUBLE_MS = 60000,     /* how long after a lost answer being fenced may be our own doing */
     RENEWALS_MAXIMUM = 5,   /* within RENEWALS_MS */
@@ -325,11 +325,13 @@ static bool start_client(struct consumer *consumer, struct error *error) {
     snprintf(heartbeat, sizeof heartbeat, "%d", consumer->options.session_timeout_ms / 6);
     snprintf(ahead_records, sizeof ahead_records, "%d", consumer->ahead_records);
     snprintf(ahead_kbytes, sizeof ahead_kbytes, "%d", consumer->ahead_bytes / 1024);
-    snprintf(fetch_bytes, sizeof fetch_bytes, "%d", consumer->ahead_bytes / 2);     /* compressed */
+    snprintf(fetch_bytes, sizeof fetch_bytes, "%d", consumer->ahead_bytes / 4);     /* compressed */
+    /* What is ahead is small for the memory: a full queue of every partition is all of it. A partition that has more than the others is then left out of a fetch while it is full, and
+     * waits for the others' answer: so that comes soon, also when they have nothing. */
     const struct client_property usual[] = {
         {"session.timeout.ms", session_timeout}, {"heartbeat.interval.ms", heartbeat}, {"socket.nagle.disable", "true"},
         {"queued.max.messages.kbytes", ahead_kbytes}, {"queued.min.messages", ahead_records}, {"fetch.message.max.bytes", fetch_bytes},
-        {"fetch.max.bytes", "1048576"}, {"fetch.wait.max.ms", "50"}, {"fetch.error.backoff.ms", "100"},
+        {"fetch.max.bytes", "1048576"}, {"fetch.wait.max.ms", "20"}, {"fetch.error.backoff.ms", "100"},
         {"reconnect.backoff.ms", "50"}, {"reconnect.backoff.max.ms", "1000"}, {"socket.timeout.ms", "10000"}, {"socket.connection.setup.timeout.ms", "5000"}, {NULL, NULL}};
     const struct client_property fixed[] = {
         {"group.id", consumer->options.group}, {"group.instance.id", consumer->options.instance}, {"partition.assignment.strategy", "range"},
