@@ -1,5 +1,7 @@
 """Brokers killed, stopped in order, their leaderships moved: one, one after the other, all."""
 
+import contextlib
+
 from cluster import wait_until
 from faults.base import Fault
 
@@ -45,9 +47,15 @@ class AllBrokers(Fault):
     row, name, goal, hold, brokers = "brokers killed: one, rolling, all", "all-brokers", 10, (0, 3), (3,)
 
     def strike(self, world, chance):
+        how = chance.choice(("kill -9", "controlled stop"))
+        if how == "controlled stop":
+            for broker in world.cluster.brokers:
+                broker.process.terminate()
+            with contextlib.suppress(TimeoutError):     # the last ones have nobody to give their leaderships to, and wait for that
+                wait_until(lambda: not any(broker.alive() for broker in world.cluster.brokers), 40, "all brokers stopped")
         for broker in world.cluster.brokers:
             broker.kill()
-        return "kill -9 of all brokers at once"
+        return f"{how} of all brokers at once"
 
     def heal(self, world):
         for broker in world.cluster.brokers:
