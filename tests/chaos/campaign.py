@@ -20,6 +20,7 @@ import subprocess
 import sys
 import time
 import traceback
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
@@ -118,14 +119,17 @@ class Campaign:
         return self
 
     def check_input(self, world):
-        """What was fed was confirmed; where the brokers have lost some of it, the input is another one than the undisturbed run's."""
+        """What was fed was confirmed, once; where the brokers have lost some of it, or taken it twice since they have forgotten what an idempotent producer had sent, the input is
+        another one than the undisturbed run's."""
         if self.options.brokers == 1 or not (unclean := world.cluster.unclean_elections()):
             return
         for topic in self.load.topics:
-            fed = {json.loads(line)["value"]["event_id"] for line in self.load.lines(topic)}
-            there = {record["value"].get("event_id") for record in consume(world.cluster, topic) if isinstance(record.get("value"), dict)}
+            fed = Counter(json.loads(line)["value"]["event_id"] for line in self.load.lines(topic))
+            there = Counter(record["value"].get("event_id") for record in consume(world.cluster, topic) if isinstance(record.get("value"), dict))
             if lost := fed - there:
-                raise LostRecords(f"{topic}: the brokers have lost {len(lost)} events that they had confirmed ({', '.join(sorted(lost)[:4])}), after {unclean} UNCLEAN elections of leaders")
+                raise LostRecords(f"{topic}: the brokers have lost {lost.total()} events that they had confirmed ({', '.join(sorted(lost)[:4])}), after {unclean} UNCLEAN elections of leaders")
+            if twice := Counter({identifier: there[identifier] for identifier in fed}) - fed:
+                raise LostRecords(f"{topic}: the brokers have taken {twice.total()} batches of an idempotent producer twice ({', '.join(sorted(twice)[:4])}), after {unclean} UNCLEAN elections of leaders")
 
     def give_up(self, world, error):
         try:

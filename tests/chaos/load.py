@@ -29,6 +29,7 @@ class Office:
     processors = ("procurement", "invoice", "payment", "expense", "journal", "acknowledger")
     properties = {"tables.source": "OFFICE"}
     inputs_too = ()
+    keys_are_places = ()
     depends_on_waiting = ("acknowledger",)      # a document that waited has one step more in its life; its state is compared as documents
 
     def __init__(self, seed, size, hot=False):
@@ -107,6 +108,7 @@ class People:
     topics, processors = ("invoice.events",), ("invoice", "reviewer", "acknowledger")
     properties = {"tables.source": "MDM"}
     inputs_too = ("invoice.events",)
+    keys_are_places = ("reviewer",)     # it knows an item by the topic, partition and offset of its event; where a correction comes to lie differs
     depends_on_waiting = ("acknowledger", "reviewer", "invoice")    # decisions are of today: times of them are in the states
     hot = False
 
