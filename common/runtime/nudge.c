@@ -2,9 +2,9 @@
 
 #include "common/platform/clock.h"
 
-enum { EVERY_MS = 10 };
+enum { EVERY_MS = 10, PARTITIONS = 16 };
 
-void nudge_open(struct nudge *nudge) { *nudge = (struct nudge){rd_kafka_topic_partition_list_new(NUDGE_PARTITIONS), 0}; }
+void nudge_open(struct nudge *nudge) { *nudge = (struct nudge){rd_kafka_topic_partition_list_new(PARTITIONS), 0}; }
 
 void nudge_close(struct nudge *nudge) {
     if (nudge->drained) rd_kafka_topic_partition_list_destroy(nudge->drained);
@@ -12,7 +12,7 @@ void nudge_close(struct nudge *nudge) {
 }
 
 void nudge_note(struct nudge *nudge, const char *topic, int32_t partition) {
-    if (nudge->drained->cnt >= NUDGE_PARTITIONS || rd_kafka_topic_partition_list_find(nudge->drained, topic, partition)) return;
+    if (nudge->drained->cnt >= PARTITIONS || rd_kafka_topic_partition_list_find(nudge->drained, topic, partition)) return;
     rd_kafka_topic_partition_list_add(nudge->drained, topic, partition)->offset = RD_KAFKA_OFFSET_END;
 }
 

@@ -5,8 +5,6 @@
 #include <librdkafka/rdkafka.h>
 #include <stdint.h>
 
-enum { NUDGE_PARTITIONS = 16 };     /* noted at most between two requests */
-
 struct nudge {
     rd_kafka_topic_partition_list_t *drained;
     int64_t sent_ms;
@@ -14,7 +12,7 @@ struct nudge {
 
 void nudge_open(struct nudge *nudge);
 void nudge_close(struct nudge *nudge);
-/* That partition's queue is being drained. */
+/* That partition's queue is being drained; beyond the sixteenth between two requests nothing is noted. */
 void nudge_note(struct nudge *nudge, const char *topic, int32_t partition);
 /* For what was noted, at most every ten milliseconds; takes one. */
 void nudge_send(struct nudge *nudge, rd_kafka_t *client);

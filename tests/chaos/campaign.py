@@ -129,7 +129,7 @@ class Campaign:
             if lost := fed - there:
                 raise LostRecords(f"{topic}: the brokers have lost {lost.total()} events that they had confirmed ({', '.join(sorted(lost)[:4])}), after {unclean} UNCLEAN elections of leaders")
             if twice := Counter({identifier: there[identifier] for identifier in fed}) - fed:
-                raise LostRecords(f"{topic}: the brokers have taken {twice.total()} batches of an idempotent producer twice ({', '.join(sorted(twice)[:4])}), after {unclean} UNCLEAN elections of leaders")
+                raise LostRecords(f"{topic}: the brokers have taken {twice.total()} events of an idempotent producer twice ({', '.join(sorted(twice)[:4])}), after {unclean} UNCLEAN elections of leaders")
 
     def give_up(self, world, error):
         try:

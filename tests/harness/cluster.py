@@ -59,6 +59,16 @@ def http_get(url, timeout_s=5):
         return 0, str(error)
 
 
+def sample(text, name, **labels):
+    """The sum of a metric's samples that have these labels, in what /metrics says; None when there is no such sample."""
+    values = []
+    for line in text.splitlines():
+        series, _, value = line.rpartition(" ")
+        if series.split("{")[0] == name and all(f'{key}="{wanted}"' in series for key, wanted in labels.items()):
+            values.append(float(value))
+    return sum(values) if values else None
+
+
 _ports_given = set()
 
 
@@ -238,12 +248,7 @@ class Processor(Service):
     def metric(self, name, **labels):
         """The sum of the metric's samples that have these labels; None when there is no such sample."""
         status, text = self.http("/metrics")
-        values = []
-        for line in text.splitlines() if status == 200 else []:
-            series, _, value = line.rpartition(" ")
-            if series.split("{")[0] == name and all(f'{key}="{wanted}"' in series for key, wanted in labels.items()):
-                values.append(float(value))
-        return sum(values) if values else None
+        return sample(text, name, **labels) if status == 200 else None
 
     def caught_up(self):
         return self.metric("kontor_lag_records") == 0

@@ -6,13 +6,7 @@ the three. What timers and master data set free is not known by this: wait for i
 
 import time
 
-from cluster import wait_until
-
-
-def sample(text, name):
-    """The sum of a metric's samples; None when there are none."""
-    values = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.split("{")[0] == name]
-    return sum(values) if values else None
+from cluster import sample, wait_until
 
 
 class Quiescence:
