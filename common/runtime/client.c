@@ -133,6 +133,14 @@ static bool fill(rd_kafka_conf_t *conf, const struct client_options *options, st
     return true;
 }
 
+/* A configuration that rd_kafka_new has refused is the caller's again. But librdkafka before 2.13 has freed its interceptors by then, and would free them once more: there it is
+ * left, by a process that ends (for instance because a certificate is not where it should be). */
+static void destroy_refused(rd_kafka_conf_t *conf, bool may_have_interceptors) {
+    static _Atomic(rd_kafka_conf_t *) left;
+    if (may_have_interceptors && rd_kafka_version() < 0x020d0000) atomic_store(&left, conf);
+    else rd_kafka_conf_destroy(conf);
+}
+
 bool client_new(rd_kafka_t **client, const struct client_options *options, struct error *error) {
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_set_log_cb(conf, write_log);
@@ -148,6 +156,6 @@ bool client_new(rd_kafka_t **client, const struct client_options *options, struc
     char why[512];
     *client = rd_kafka_new(options->type, conf, why, sizeof why);
     if (*client) return true;
-    rd_kafka_conf_destroy(conf);
+    destroy_refused(conf, options->prepare);
     return error_set(error, "a Kafka %s cannot be made: %s; look at the kafka.* configuration", options->events->role, why);
 }

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "common/runtime/client.h"
+#include "common/runtime/consumer.h"
+#include "common/runtime/producer.h"
 
 static bool take(struct client_events *events, bool produces, const char *text) { return client_statistics_take(events, produces, text, strlen(text)); }
 
@@ -50,6 +52,24 @@ static void failures_add_up_over_clients(void **state) {
     assert_int_equal(events.statistics.failed_requests, 9);
 }
 
+/* Campaign 4001: both have interceptors, which librdkafka frees when it cannot make the client; they were freed again. */
+static void refused_by_librdkafka(void **state) {
+    (void)state;
+    struct client_settings settings = {0};
+    struct error error;
+    static const char *const topics[] = {"in"};
+    assert_true(client_settings_add(&settings, "bootstrap.servers", "127.0.0.1:1", &error));
+    assert_true(client_settings_add(&settings, "security.protocol", "ssl", &error));
+    assert_true(client_settings_add(&settings, "ssl.ca.location", "/nowhere/ca.pem", &error));
+    struct producer *producer = NULL;
+    assert_false(producer_open(&producer, &(struct producer_options){.settings = &settings, .transactional_id = "t", .transaction_timeout_ms = 10000, .call_timeout_ms = 1000, .compression = "lz4"}, &error));
+    assert_non_null(strstr(error.text, "a Kafka producer cannot be made: ssl.ca.location"));
+    struct consumer *consumer = NULL;
+    assert_false(consumer_open(&consumer, &(struct consumer_options){.settings = &settings, .group = "g", .instance = "i", .topics = topics, .topic_count = 1, .partition_count = 1,
+                                                                     .session_timeout_ms = 10000, .wake = -1}, &error));
+    assert_non_null(strstr(error.text, "a Kafka consumer cannot be made: ssl.ca.location"));
+}
+
 static void nonsense_changes_nothing(void **state) {
     (void)state;
     struct client_events events = {.role = "producer"};
@@ -61,7 +81,7 @@ static void nonsense_changes_nothing(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(of_a_producer), cmocka_unit_test(of_a_consumer), cmocka_unit_test(failures_add_up_over_clients),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(refused_by_librdkafka), cmocka_unit_test(of_a_producer), cmocka_unit_test(of_a_consumer), cmocka_unit_test(failures_add_up_over_clients),
                                        cmocka_unit_test(nonsense_changes_nothing)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
