@@ -20,6 +20,10 @@ java_programs() {
     "$(cat "$java_dir/pom.xml" "$java_dir/SHA256SUMS" 2>/dev/null | sha256sum | cut -c1-16)"
 }
 
+# KAFKA_JARS=FOLDER: another version of Kafka, as `deploy/local/install --kafka VERSION` puts it into kafka_version_jars.
+kafka_jars() { printf '%s\n' "${KAFKA_JARS:-$(java_programs)/kafka}"; }
+kafka_version_jars() { printf '%s/kafka-%s\n' "$(dirname "$(java_programs)")" "$1"; }  # VERSION
+
 port_taken() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # Below the ports that the kernel gives to outgoing connections: there, a client that retries a stopped service can
@@ -98,9 +102,9 @@ run_service() {  # NAME DATA PORT
   write_pid "$data/$name.pid"
   case $name in
     broker) exec java "-Xms${BROKER_HEAP:-768m}" "-Xmx${BROKER_HEAP:-768m}" -XX:TieredStopAtLevel="${BROKER_COMPILER:-4}" -XX:+UseSerialGC -XX:+ExitOnOutOfMemoryError \
-      -Dlog4j2.configurationFile="$java_dir/log4j2.yaml" -cp "$(java_programs)/kafka/*" kafka.Kafka "$data/broker.properties" ;;
+      -Dlog4j2.configurationFile="$java_dir/log4j2.yaml" -cp "$(kafka_jars)/*" kafka.Kafka "$data/broker.properties" ;;
     controller) exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError \
-      -Dlog4j2.configurationFile="$java_dir/log4j2.yaml" -cp "$(java_programs)/kafka/*" kafka.Kafka "$data/controller.properties" ;;
+      -Dlog4j2.configurationFile="$java_dir/log4j2.yaml" -cp "$(kafka_jars)/*" kafka.Kafka "$data/controller.properties" ;;
     # WRITE_DELAY=0: without it H2 loses its last half second when killed, and gives the ids anew to other schemas.
     registry) REGISTRY_DATASOURCE_URL="jdbc:h2:file:$(realpath "$data")/registry/registry;WRITE_DELAY=0" \
       exec java -Xmx256m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -XX:+ExitOnOutOfMemoryError \
@@ -130,7 +134,7 @@ END
 }
 
 format_storage() {  # DATA NAME
-  [ -f "$1/$2/meta.properties" ] || java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$(java_programs)/kafka/*" \
+  [ -f "$1/$2/meta.properties" ] || java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$(kafka_jars)/*" \
     -Dlog4j2.configurationFile="$java_dir/log4j2.yaml" kafka.tools.StorageTool format --cluster-id kontor-local-cluster-w \
     --config "$1/$2.properties"
 }

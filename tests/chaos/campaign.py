@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Faults at random on a real system under load, then quiet, then the checkers.
 
-    campaign.py run [--seed S] [--minutes N] [--faults NAME,...] [--brokers 1|3] [--load office|people] [--campaigns N] [--resume] [--defaults] [--self-test]
+    campaign.py run [--seed S] [--minutes N] [--faults NAME,...] [--brokers 1|3] [--kafka VERSION] [--load office|people|sums] [--campaigns N] [--resume] [--defaults] [--self-test]
     campaign.py late [--rounds N]       requests that come late, the cases of tests/e2e/loop/late_requests.py
     campaign.py report [--write]        sums all reports up: the tables of docs/under-fire.md; --write puts them there, and a line of each seed into tests/chaos/reports.jsonl
     campaign.py check-docs              whether they are there
@@ -29,7 +29,7 @@ import checks_test  # noqa: E402
 import report  # noqa: E402
 from cluster import REPOSITORY, LostMarkers, LostRecords, finish, test  # noqa: E402
 from faults import BY_NAME, FAULTS, processes  # noqa: E402
-from load import load_of  # noqa: E402
+from loads import NAMES, load_of  # noqa: E402
 from network import chance_of, sweep_namespaces  # noqa: E402
 from system import BUSY, QUICK, World  # noqa: E402
 from world import consume  # noqa: E402
@@ -108,6 +108,7 @@ class Campaign:
                 self.check_input(world)
             except LostMarkers as error:
                 self.void = str(error)
+                self.keep(world)
             except Exception as error:
                 self.give_up(world, error)
             if found and not self.void:
@@ -121,10 +122,8 @@ class Campaign:
     def check_input(self, world):
         """What was fed was confirmed, once; where the brokers have lost some of it, or taken it twice since they have forgotten what an idempotent producer had sent, the input is
         another one than the undisturbed run's."""
-        if self.options.brokers == 1 or not (unclean := world.cluster.unclean_elections()):
-            return
-        for topic in self.load.topics:
-            fed = Counter(json.loads(line)["value"]["event_id"] for line in self.load.lines(topic))
+        unclean = world.cluster.unclean_elections()
+        for topic, fed in self.load.fed().items():
             there = Counter(record["value"].get("event_id") for record in consume(world.cluster, topic) if isinstance(record.get("value"), dict))
             if lost := fed - there:
                 raise LostRecords(f"{topic}: the brokers have lost {lost.total()} events that they had confirmed ({', '.join(sorted(lost)[:4])}), after {unclean} UNCLEAN elections of leaders")
@@ -140,10 +139,14 @@ class Campaign:
         self.trouble.append(f"{type(error).__name__}: {error}")
         self.findings["D"] = list(self.trouble)
         self.say("".join(traceback.format_exception(error))[-3000:])
+        self.keep(world)
+
+    def keep(self, world):
         kept = FOLDER / f"kept-{self.seed}"
         shutil.rmtree(kept, ignore_errors=True)
-        subprocess.run(["cp", "-r", world.folder, kept])
+        subprocess.run(["cp", "-r", world.folder, kept], check=True)
         self.say(f"the world is kept in {kept.relative_to(REPOSITORY)}")
+        return kept
 
     # ---- striking
 
@@ -154,8 +157,9 @@ class Campaign:
     def under_fire(self, world):
         for fault in self.faults:
             fault.why = fault.unable(world)
-        feeding = self.load.start_feeding(world, self.seconds)
+        feeding = world.feeding = self.load.start_feeding(world, self.seconds)
         try:
+            feeding.await_begun()
             end = time.monotonic() + self.seconds
             while time.monotonic() < end:
                 self.one_round(world, end)
@@ -196,10 +200,7 @@ class Campaign:
         self.findings = {"A": checks.check_a(found, wanted, self.world.poison), "B": checks.check_b(found, wanted, self.world.poison), "C": checks.check_c(found, self.load),
                          "D": checks.check_d(found, self.trouble + [f"no progress {took} s after {what}" for what, took, load in self.world.late if load < BUSY]), "E": checks.check_e(self.world.exits, stops)}
         if any(self.findings.values()):
-            kept = FOLDER / f"kept-{self.seed}"
-            shutil.rmtree(kept, ignore_errors=True)
-            subprocess.run(["cp", "-r", self.world.folder, kept])
-            (kept / "found.pickle").write_bytes(pickle.dumps((found, wanted, self.world.poison)))
+            (self.keep(self.world) / "found.pickle").write_bytes(pickle.dumps((found, wanted, self.world.poison)))
 
     def right(self):
         return not self.void and not any(self.findings.values())
@@ -209,7 +210,7 @@ class Campaign:
         kinds = next((fault.by_kind for fault in self.faults if fault.name == "state"), {})
         content = {
             "seed": self.seed, "date": time.strftime("%Y-%m-%d %H:%M", time.gmtime(self.begun)), "minutes": self.options.minutes, "brokers": self.options.brokers,
-            "time_outs": "defaults" if self.options.defaults else "short", "load": self.load.name, "events": self.load.events,
+            "time_outs": "defaults" if self.options.defaults else "short", "kafka": self.options.kafka, "load": self.load.name, "events": self.load.events,
             "faults": {fault.name: fault.done for fault in self.faults if fault.done}, "points": {name: times for name, times in points.items() if times},
             "state": {name: times for name, times in kinds.items() if times}, "hot": int(self.load.hot),
             "unable": {fault.name: fault.why for fault in self.faults if getattr(fault, "why", None)}, "recoveries": self.world.recoveries,
@@ -229,12 +230,15 @@ def run(options):
     if not (BINARIES / "kontor-invoice").exists():
         sys.exit("build first: deploy/local/build build/fault -DKONTOR_FAULT_POINTS=ON")
     sweep()
+    if options.kafka:
+        os.environ["KAFKA_JARS"] = subprocess.run([REPOSITORY / "deploy" / "local" / "install", "kafka", options.kafka], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
     first = options.seed if options.seed is not None else random.SystemRandom().randrange(1 << 24)
     for seed in range(first, first + options.campaigns):
         if options.resume and (FOLDER / "reports" / f"{seed}.json").exists():
             print(f"  seed {seed} is done", flush=True)
             continue
         print(f"  seed {seed} (repeat with campaign.py run --seed {seed} --minutes {options.minutes} --brokers {options.brokers}" +
+              (f" --load {options.load}" if options.load != "office" else "") + (f" --kafka {options.kafka}" if options.kafka else "") +
               (f" --faults {options.faults}" if options.faults else "") + ")", flush=True)
         campaign = None
         with test(f"chaos {seed}: brokers, registry and processors stand, the undisturbed run is right"):
@@ -286,7 +290,8 @@ def main():
     running.add_argument("--minutes", type=float, default=2)
     running.add_argument("--faults", default="", help=f"of {', '.join(BY_NAME)}")
     running.add_argument("--brokers", type=int, choices=(1, 3), default=1)
-    running.add_argument("--load", choices=("office", "people"), default="office", help="people: invoices with decisions, corrections and a replay (tests/e2e/deciding.py)")
+    running.add_argument("--kafka", metavar="VERSION", help="of the brokers, when not that of deploy/local/java/pom.xml")
+    running.add_argument("--load", choices=NAMES, default="office", help="people: invoices with decisions, corrections and a replay; sums: windows of the settler and budgets (tests/chaos/loads)")
     running.add_argument("--campaigns", type=int, default=1)
     running.add_argument("--resume", action="store_true")
     running.add_argument("--defaults", action="store_true")

@@ -22,7 +22,7 @@ def short(content):
     recoveries = defaultdict(list)
     for what, seconds in content.get("recoveries", []):
         recoveries[what].append(seconds)
-    return {**{name: content[name] for name in ("seed", "date", "minutes", "brokers", "time_outs", "load", "events", "faults", "points", "state", "hot", "void", "unable", "load_average", "late")
+    return {**{name: content[name] for name in ("seed", "date", "minutes", "brokers", "kafka", "time_outs", "load", "events", "faults", "points", "state", "hot", "void", "unable", "load_average", "late")
                if content.get(name)},
             "findings": {letter: texts[0][:200] for letter, texts in content.get("findings", {}).items() if texts},
             "recoveries": {what: [len(seconds), round(statistics.median(seconds), 1), max(seconds)] for what, seconds in recoveries.items()},
@@ -77,7 +77,7 @@ def summary(every):
     campaigns = [entry for entry in entries if "minutes" in entry]
     wrong = [entry for entry in entries if entry["findings"]]
     lines = [f"{len(campaigns)} campaigns, {sum(entry['minutes'] for entry in campaigns):.0f} minutes of faults, {sum(entry['events'] for entry in campaigns):,} events; "
-             f"{sum(entry['brokers'] == 3 for entry in campaigns)} of them with three brokers, {sum(entry['time_outs'] == 'defaults' for entry in campaigns)} with kontor's own time-outs. "
+             f"{sum(entry['brokers'] == 3 for entry in campaigns)} of them with three brokers, {sum(entry['time_outs'] == 'defaults' for entry in campaigns)} with kontor's own time-outs, {sum('kafka' in entry for entry in campaigns)} on another version of Kafka ({', '.join(sorted({entry['kafka'] for entry in campaigns if 'kafka' in entry}))}). "
              f"{len(every) - len(entries)} more showed nothing, since the brokers lost markers, or records that they had confirmed.", ""]
     lines += table(entries) + sums(entries)
     late = [f"{took} s after {what}, load average {load}" for entry in campaigns for what, took, load in entry.get("late", [])]

@@ -109,6 +109,7 @@ class World:
         self.folder, self.load, self.settings, self.note, self.chance = Path(folder), load, settings, note, chance
         self.cluster = Brokers(self.folder, binaries, chance, brokers)
         self.doubled, self.exits, self.instances, self.ending = doubled, [], [], threading.Event()
+        self.feeding = None         # the load on its way (loads)
         self.rough_until = 0        # a fault of network or brokers has been so lately
         self.recoveries, self.late, self.supervisor, self.repeated = [], [], None, {}
         self.poison, self.raised, self.compacted = {}, set(), set()     # topic: keys sent beside the load; topics with another limit, another compaction

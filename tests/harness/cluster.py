@@ -394,9 +394,9 @@ class Cluster:
 
     def kafka_tool(self, main_class, *arguments, deadline_s=60):
         """Runs one of Kafka's own tools, e.g. org.apache.kafka.tools.TopicCommand; returns its standard output."""
-        jars = subprocess.run(["bash", "-c", ". deploy/local/lib.sh && java_programs"], cwd=REPOSITORY, check=True,
+        jars = subprocess.run(["bash", "-c", ". deploy/local/lib.sh && kafka_jars"], cwd=REPOSITORY, check=True,
                               capture_output=True, text=True).stdout.strip()
-        process = spawn(["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/kafka/*", main_class,
+        process = spawn(["java", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{jars}/*", main_class,
                          "--bootstrap-server", self.bootstrap, *arguments], cwd=REPOSITORY, text=True,
                         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         out, err = process.communicate(timeout=deadline_s)

@@ -68,7 +68,7 @@ class Memory(Fault):
             size = chance.choice((120, 200, 300)) << 20
             self.victim.wrap = ["prlimit", f"--as={size}"]
             # librdkafka ends the process (SIGABRT) where it cannot have memory or a thread.
-            self.victim.allow(self.name, (1, ""), (3, ""), (-6, ""), (-11, ""))
+            self.victim.allow(self.name, (1, ""), (3, ""), (-6, ""))
         world.let_up(self.victim)
         return f"{self.victim.name} has {size >> 20} MiB ({kind})"
 

@@ -9,6 +9,7 @@ from cluster import wait_until
 from faults.base import Fault, one
 
 KINDS = ("deleted", "truncated", "flipped", "flipped alive", "old copy", "slow", "full", "read-only", "before compaction")
+DELETING = ("invoice", "settler")      # what they know of a document goes when it is posted: tombstones for compaction to take
 
 
 def mount(world, victim):
@@ -32,7 +33,7 @@ class State(Fault):
     def strike(self, world, chance):
         able = {kind: times for kind, times in self.by_kind.items() if kind not in self.not_here}
         self.kind = chance.choice([kind for kind, times in able.items() if times == min(able.values())])
-        self.victim = one(chance, world, *(("invoice",) if self.kind == "before compaction" else ()))
+        self.victim = one(chance, world, *(DELETING if self.kind == "before compaction" else ()))
         self.undo = None
         return getattr(self, self.kind.replace(" ", "_").replace("-", "_"))(world, self.victim, chance)
 
