@@ -150,7 +150,7 @@ static void head_copy(struct posting *to, const struct posting *from, bool owed)
 
 bool intercompany_emit(struct invoice *invoice, struct posting *own) {
     struct decision *decision = invoice->decision;
-    struct companion_journals kept = {.journals.items = decision_alloc(decision, 2 * PAIRS_MAXIMUM * sizeof *kept.journals.items)};
+    struct companion_journals kept = {.journals.items = invoice->pairs ? decision_alloc(decision, 2 * PAIRS_MAXIMUM * sizeof *kept.journals.items) : NULL};
     for (struct invoice_pair *pair = invoice->pairs; pair; pair = pair->next) {
         struct posting *halves[] = {&pair->payers, &pair->bearers};
         posting_pair(&pair->payers, &pair->bearers);

@@ -13,7 +13,7 @@
 #include "schemas/fx_rate.h"
 #include "schemas/project.h"
 
-enum { LINES_AT_START = 16 };
+enum { LINES_AT_START = 4 };
 
 /* ---- what a journal needs of the day: route, rate, rules ---- */
 
