@@ -1,9 +1,10 @@
-"""Lines on their way into topics, at a rate."""
+"""Lines on their way into topics, at a rate; and loads that answer to what has become of them."""
 
 import contextlib
 import os
 import signal
 import subprocess
+import threading
 
 from cluster import REPOSITORY, spawn, wait_until
 
@@ -64,3 +65,46 @@ class Feeding:
             if process.poll() is None:
                 process.kill()
                 process.wait()
+
+
+class Answering:
+    """A load that looks at what has come and sends more: send_all of a derived class, in a thread of its own. It sends what is many by `feeding`, and says in `standing` where it is."""
+
+    def __init__(self, world):
+        self.world, self.cluster, self.failure, self.killed, self.standing, self.feeding = world, world.cluster, None, False, "nothing sent", None
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        try:
+            self.send_all()
+        except Exception as failure:    # told when the feeding ends
+            self.failure = failure
+
+    def send(self, topic, lines):
+        self.cluster.kontor("produce", topic, input="".join(lines), deadline_s=180)
+
+    def await_begun(self):
+        wait_until(lambda: self.feeding is not None or self.failure, 60, "the load to begin", interval_s=0.1)
+        if self.feeding:
+            self.feeding.await_begun()
+
+    def held(self):
+        """Without what answers: that is of today, see faults/brokers.py."""
+        return self.feeding.held()
+
+    def going_on(self):
+        return self.thread.is_alive()
+
+    def end(self, deadline_s):
+        try:
+            wait_until(lambda: not self.thread.is_alive(), deadline_s, "all sent", interval_s=0.2)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {self.standing}") from None
+        if self.failure:
+            raise RuntimeError(f"the load could not be sent, {self.standing}: {self.failure}") from self.failure
+
+    def kill(self):
+        self.killed = True
+        if self.feeding:
+            self.feeding.kill()
+        self.thread.join(200)

@@ -1,13 +1,12 @@
 """Invoices of every fate (tests/e2e/deciding.py), and what people decide of them while all goes on: approvals of one and of two, refusals, corrections, a replay of dead letters."""
 
 import json
-import threading
 import time
 from collections import Counter
 
 import deciding
-from cluster import REPOSITORY, wait_until
-from loads.feeding import Feeding
+from cluster import REPOSITORY
+from loads.feeding import Answering, Feeding
 from people import permission, record
 from small import line, write_master
 
@@ -44,22 +43,16 @@ class People:
         return Deciding(world, self, seconds)
 
 
-class Deciding:
+class Deciding(Answering):
     """Sends the invoices, and decides what is held or rejected as it comes up, each once, until all has been decided."""
 
     def __init__(self, world, load, seconds):
-        self.world, self.cluster, self.load, self.seconds, self.failure, self.killed, self.standing = world, world.cluster, load, seconds, None, False, "nothing decided"
-        self.invoices = Feeding(self.cluster, {"invoice.events": (load.folder / "invoice.events.jsonl", max(1, round(load.documents / seconds)))})
-        self.thread = threading.Thread(target=self.run, daemon=True)
+        super().__init__(world)
+        self.load, self.seconds = load, seconds
+        self.feeding = Feeding(self.cluster, {"invoice.events": (load.folder / "invoice.events.jsonl", max(1, round(load.documents / seconds)))})
         self.thread.start()
 
-    def run(self):
-        try:
-            self.decide_all()
-        except Exception as failure:    # told when the feeding ends
-            self.failure = failure
-
-    def decide_all(self):
+    def send_all(self):
         fates = Counter(number % 7 for number in range(self.load.documents))
         due = sum(fates[fate] for fate in (deciding.ONE, deciding.TWO, deciding.REFUSED)) + 2 * (fates[deciding.CORRECTED] + fates[deciding.REJECTED])
         decided, begun, sent_masters, permitted, replayed = set(), time.monotonic(), False, False, False
@@ -68,15 +61,12 @@ class Deciding:
             if not sent_masters and time.monotonic() - begun > self.seconds / 2:
                 self.send("master.suppliers", [json.dumps(record(supplier=f"L{number}")) + "\n" for number in range(deciding.LATE)])
                 sent_masters = True
-            if not permitted and not self.invoices.going_on() and self.dead_letters() >= fates[deciding.DEAD]:
+            if not permitted and not self.feeding.going_on() and self.dead_letters() >= fates[deciding.DEAD]:
                 self.send("master.source-permissions", [json.dumps(permission("ERP9", "invoice.events")) + "\n"])
                 permitted = True
             replayed = replayed or (permitted and self.replay())
             self.standing = f"{len(decided)} of {due} decided, masters {'sent' if sent_masters else 'not sent'}, {'replayed' if replayed else 'not replayed'}"
             time.sleep(0.5)
-
-    def send(self, topic, lines):
-        self.cluster.kontor("produce", topic, input="".join(lines), deadline_s=180)
 
     def reading(self, what):
         """Reads are simply made again: the broker may be away."""
@@ -114,26 +104,6 @@ class Deciding:
                                                  "--format", "json") or True)
         return True
 
-    def going_on(self):
-        return self.thread.is_alive()
-
     def end(self, deadline_s):
-        self.invoices.end(deadline_s)
-        try:
-            wait_until(lambda: not self.thread.is_alive(), deadline_s, "all decided", interval_s=0.2)
-        except TimeoutError as error:
-            raise TimeoutError(f"{error}: {self.standing}") from None
-        if self.failure:
-            raise RuntimeError(f"the load could not be sent: {self.failure}") from self.failure
-
-    def await_begun(self):
-        self.invoices.await_begun()
-
-    def held(self):
-        """What people decide has today's time: see faults/brokers.py."""
-        return self.invoices.held()
-
-    def kill(self):
-        self.killed = True
-        self.invoices.kill()
-        self.thread.join(200)
+        self.feeding.end(deadline_s)
+        super().end(deadline_s)

@@ -6,12 +6,11 @@ grace outlasts the round, an entry's part is the only one of its window, a budge
 import datetime
 import json
 import random
-import threading
 from collections import Counter, defaultdict
 from decimal import Decimal
 
 from cluster import REPOSITORY, wait_until
-from loads.feeding import Feeding
+from loads.feeding import Answering, Feeding
 from people import FLOWS
 from small import FROM, master, write_master
 from world import consume
@@ -78,12 +77,12 @@ class Round:
         self.closing = [self.charge(size, CLOSING), self.report(size, CLOSING)]
         self.left_open = set(self.windows) - before     # until the next round
 
-    def line(self, day, key, **value):
-        at = datetime.datetime.fromisoformat(f"{self.month}-{day:02}T{self.chance.randrange(8, 18):02}:{self.chance.randrange(60):02}:00+00:00")
-        return json.dumps({"timestamp": int(at.timestamp() * 1000), "key": f"ACME|{key}", "value": {"source": "ERP1", "entity": "ACME", **value}})
+    def line(self, day, minute, key, **value):
+        at = datetime.datetime.fromisoformat(f"{self.month}-{day:02}T08:00:00+00:00") + datetime.timedelta(minutes=minute)
+        return json.dumps({"timestamp": int(at.timestamp() * 1000), "key": f"ACME|{key}", "value": {"source": "ERP1", "entity": "ACME", **value}}) + "\n"
 
     def document(self, day, key, **value):
-        return self.line(day, key, currency="EUR", document_date=f"{self.month}-{day:02}", **value)
+        return self.line(day, self.chance.randrange(600), key, currency="EUR", document_date=f"{self.month}-{day:02}", **value)
 
     def charge(self, item, day):
         """One in ten is a refund."""
@@ -125,7 +124,7 @@ class Round:
     def control_totals(self, window, wrong=0):
         """What the card programme reports; wrong: so many payments more than there are."""
         payments, refunds = ([abs(cents) for cents in self.windows[window].values() if (cents < 0) == refund] for refund in (False, True))
-        return self.line(8 if wrong else CLOSING + 1, "CARDS", event_id=f"{window}-{wrong}", kind="reported", source="CARDCO", batch="CARDS", document=window, payments=len(payments) + wrong,
+        return self.line(8 if wrong else CLOSING + 1, 0, "CARDS", event_id=f"{window}-{wrong}", kind="reported", source="CARDCO", batch="CARDS", document=window, payments=len(payments) + wrong,
                          payments_amount=money(sum(payments)), refunds=len(refunds), refunds_amount=money(sum(refunds)))
 
 
@@ -181,22 +180,18 @@ class Sums:
         return Rounds(world, self, seconds)
 
 
-class Rounds:
+class Rounds(Answering):
     """Sends one round after the other, each when the one before has been taken."""
 
     def __init__(self, world, load, seconds):
-        self.world, self.cluster, self.load, self.seconds = world, world.cluster, load, seconds
-        self.failure, self.killed, self.standing, self.feeding = None, False, "nothing sent", None
-        self.thread = threading.Thread(target=self.run, daemon=True)
+        super().__init__(world)
+        self.load, self.seconds = load, seconds
         self.thread.start()
 
-    def run(self):
-        try:
-            for number, a_round in enumerate(self.load.rounds):
-                self.one_round(a_round, self.load.rounds[number - 1] if number else None)
-            self.raise_budget()
-        except Exception as failure:    # told when the feeding ends
-            self.failure = failure
+    def send_all(self):
+        for number, a_round in enumerate(self.load.rounds):
+            self.one_round(a_round, self.load.rounds[number - 1] if number else None)
+        self.raise_budget()
 
     def one_round(self, a_round, before):
         self.standing = f"round {a_round.number} is sent"
@@ -204,27 +199,24 @@ class Rounds:
         files = {}
         for topic, lines in a_round.lines.items():
             path = self.world.folder / f"round-{a_round.number}-{topic}.jsonl"
-            path.write_text("".join(text + "\n" for text in lines))
+            path.write_text("".join(lines))
             files[topic] = (path, max(1, round(len(lines) * len(self.load.rounds) / self.seconds / 0.4)))
         self.feeding = Feeding(self.cluster, files)
         self.feeding.end(300)
         self.await_taken(a_round)
-        self.send("settlement.events", a_round.control_totals(wrong, 1))
+        self.send("settlement.events", [a_round.control_totals(wrong, 1)])
         self.await_taken(a_round)
-        self.send("expense.events", *a_round.closing)
+        self.send("expense.events", a_round.closing)
         self.await_taken(a_round, f"{wrong}/settle/1")
-        self.send("settlement.events", *[a_round.control_totals(name) for name in a_round.to_settle],
-                  *[before.control_totals(name) for name in before.left_open if name.startswith("CARDS")] if before else [])
+        self.send("settlement.events", [a_round.control_totals(name) for name in a_round.to_settle] +
+                  ([before.control_totals(name) for name in before.left_open if name.startswith("CARDS")] if before else []))
         self.await_taken(a_round)
 
     def raise_budget(self):
         """What is held goes on."""
         self.standing = "the budget is raised"
-        self.send("master.budgets", json.dumps(budget(SHUT, 10 ** 9)))
+        self.send("master.budgets", [json.dumps(budget(SHUT, 10 ** 9)) + "\n"])
         self.until(lambda: not any(outcome == "held" for (processor, _), outcome in self.outcomes().items() if processor == "budget"), "nothing is held for a budget")
-
-    def send(self, topic, *lines):
-        self.cluster.kontor("produce", topic, input="".join(text + "\n" for text in lines), deadline_s=180)
 
     def outcomes(self):
         return {(record_["value"]["processor"], record_["value"]["event_id"]): record_["value"]["outcome"] for record_ in consume(self.cluster, "acknowledgments")}
@@ -246,32 +238,8 @@ class Rounds:
         def taken():
             nonlocal seen
             outcomes = self.outcomes()      # first: what comes of an event is there when its acknowledgment is
-            events = [(processor, record_["value"].get("idempotency_key") or record_["value"]["event_id"]) for topic, processor in TAKEN_BY.items() for record_ in consume(self.cluster, topic) if isinstance(record_["value"], dict)]
+            values = [(processor, record_["value"]) for topic, processor in TAKEN_BY.items() for record_ in consume(self.cluster, topic) if isinstance(record_["value"], dict)]
+            events = [(processor, value.get("idempotency_key") or value["event_id"]) for processor, value in values]
             seen = seen + 1 if all(event in outcomes for event in events) and (not held or outcomes.get(("settler", held)) == "held") else 0
             return seen == 2
         self.until(taken, f"round {a_round.number} is taken" + (f" and {held} held" if held else ""))
-
-    def await_begun(self):
-        wait_until(lambda: self.feeding is not None or self.failure, 60, "the load to begin", interval_s=0.1)
-        if self.feeding:
-            self.feeding.await_begun()
-
-    def held(self):
-        return self.feeding.held()
-
-    def going_on(self):
-        return self.thread.is_alive()
-
-    def end(self, deadline_s):
-        try:
-            wait_until(lambda: not self.thread.is_alive(), deadline_s, "all rounds", interval_s=0.2)
-        except TimeoutError as error:
-            raise TimeoutError(f"{error}: {self.standing}") from None
-        if self.failure:
-            raise RuntimeError(f"the load could not be sent, {self.standing}: {self.failure}") from self.failure
-
-    def kill(self):
-        self.killed = True
-        if self.feeding:
-            self.feeding.kill()
-        self.thread.join(200)
