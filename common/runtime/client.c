@@ -134,10 +134,10 @@ static bool fill(rd_kafka_conf_t *conf, const struct client_options *options, st
 }
 
 /* A configuration that rd_kafka_new has refused is the caller's again. But librdkafka before 2.13 has freed its interceptors by then, and would free them once more: there it is
- * left, by a process that ends (for instance because a certificate is not where it should be). */
+ * left, by a process that ends (for instance because a certificate is not where it should be); each points to the one before, so that none counts as lost. */
 static void destroy_refused(rd_kafka_conf_t *conf, bool may_have_interceptors) {
     static _Atomic(rd_kafka_conf_t *) left;
-    if (may_have_interceptors && rd_kafka_version() < 0x020d0000) atomic_store(&left, conf);
+    if (may_have_interceptors && rd_kafka_version() < 0x020d0000) rd_kafka_conf_set_opaque(conf, atomic_exchange(&left, conf));
     else rd_kafka_conf_destroy(conf);
 }
 
