@@ -265,13 +265,13 @@ class Probe(Processor):
 # ---------------------------------------------------------------- the whole
 
 class LostMarkers(Exception):
-    """The broker has lost what its transactions came to. One that is killed between the decision of a transaction and its markers, and that sees itself without
-    partitions for a moment when it comes back, takes them for deleted and skips the markers (Kafka 4.3, with replication 1). Such a transaction hangs,
-    or becomes visible although it was aborted; nothing that a client does can help, and the run shows nothing about kontor."""
+    """The broker has lost what its transactions came to. A transaction whose markers are due while a partition has no leader is taken for one of a partition that was deleted, and
+    its marker skipped (Kafka 4.3.0 to 4.4.0, KAFKA-20734; docs/operations.md, The brokers). Such a transaction hangs, or becomes visible although it was aborted; nothing that a client
+    does can help, and the run shows nothing about kontor."""
 
 
 class LostRecords(LostMarkers):
-    """The brokers have lost what they had confirmed: every copy was gone at once, and Kafka 4.3 has taken the last known leader as it was."""
+    """The brokers have lost what they had confirmed, or taken it twice: what was fed is not what there is (docs/operations.md, The brokers)."""
 
 
 def again_where_markers_were_lost(run, attempts=5):
