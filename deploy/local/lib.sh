@@ -20,7 +20,7 @@ java_programs() {
     "$(cat "$java_dir/pom.xml" "$java_dir/SHA256SUMS" 2>/dev/null | sha256sum | cut -c1-16)"
 }
 
-# KAFKA_JARS=FOLDER: another version of Kafka, as `deploy/local/install --kafka VERSION` puts it into kafka_version_jars.
+# KAFKA_JARS=FOLDER: another version of Kafka, as `deploy/local/install kafka VERSION` puts it into kafka_version_jars.
 kafka_jars() { printf '%s\n' "${KAFKA_JARS:-$(java_programs)/kafka}"; }
 kafka_version_jars() { printf '%s/kafka-%s\n' "$(dirname "$(java_programs)")" "$1"; }  # VERSION
 
