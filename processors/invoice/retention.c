@@ -12,9 +12,11 @@ void retention_spread(struct invoice *invoice, struct posting_line *lines, const
         report(decision, REASON_TOTAL_MISMATCH, "retained", "more than the total, negative, or not of an invoice");
         return;
     }
+    const int64_t unit_e4 = money_minor_unit_e4(invoice->facts.currency);
+    if (!unit_e4) return;   /* of no currency that can be posted: refused for that */
     struct spread_share *shares = decision_alloc(decision, (count + 1) * sizeof *shares);
     for (size_t i = 0; i < count; i++) shares[i].numerator = (__int128)event->retained_e4 * gross_e4[i];
-    if (!spread_out(shares, count, event->total_e4, money_minor_unit_e4(invoice->facts.currency), event->retained_e4)) {
+    if (!spread_out(shares, count, event->total_e4, unit_e4, event->retained_e4)) {
         report(decision, REASON_TOTAL_MISMATCH, "retained", "cannot be spread over the lines");
         return;
     }

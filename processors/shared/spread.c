@@ -14,6 +14,7 @@ static int place_order(const void *a, const void *b) {
 }
 
 bool spread_out(struct spread_share *shares, size_t count, int64_t denominator, int64_t unit_e4, int64_t whole_e4) {
+    if (denominator <= 0 || unit_e4 <= 0) return false;
     const __int128 per_unit = (__int128)denominator * unit_e4;
     __int128 left = whole_e4;
     for (size_t i = 0; i < count; i++) {

@@ -12,7 +12,7 @@
 
 struct spread_share { __int128 numerator; int64_t part_e4; __int128 rest; size_t place; };
 
-/* Sorts the shares by their place again before it returns: part_e4 of the i-th is what the i-th line gets. denominator and unit_e4 are positive. False: the whole has
- * more digits than the minor unit, or there is no line to give anything to. */
+/* Sorts the shares by their place again before it returns: part_e4 of the i-th is what the i-th line gets. False: the whole has more
+ * digits than the minor unit, there is no line to give anything to, or denominator or unit_e4 (0: of a currency without one) is not positive. */
 MUST_CHECK bool spread_out(struct spread_share *shares, size_t count, int64_t denominator, int64_t unit_e4, int64_t whole_e4);
 #endif

@@ -38,6 +38,8 @@ static void refuses_what_cannot_be_spread(void **state) {
     assert_false(spread_out(shares, 0, PER_CENT, CENT, CENT));
     assert_true(spread_out(shares, 0, PER_CENT, CENT, 0));
     assert_false(spread_out(shares, 1, PER_CENT, CENT, 50));
+    assert_false(spread_out(shares, 1, PER_CENT, 0, CENT));     /* a currency that has no minor unit */
+    assert_false(spread_out(shares, 1, 0, CENT, CENT));
 }
 
 static void parts_add_up(void **state) {
