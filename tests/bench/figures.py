@@ -22,7 +22,7 @@ BUILD = REPOSITORY / "build" / "tests"
 def machine():
     """What this runs on, as it is now."""
     model = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    jars = subprocess.run(["bash", "-c", ". deploy/local/lib.sh && ls \"$(java_programs)/kafka\""], cwd=REPOSITORY, capture_output=True, text=True).stdout
+    jars = subprocess.run(["bash", "-c", ". deploy/local/lib.sh && ls \"$(kafka_jars)\""], cwd=REPOSITORY, capture_output=True, text=True).stdout
     broker = re.search(r"kafka-clients-([0-9.]+)\.jar", jars)
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=REPOSITORY, capture_output=True, text=True).stdout.strip()
     return {"cores": os.cpu_count(), "processor": model.group(1) if model else platform.machine(), "kernel": platform.release(),
