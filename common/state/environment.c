@@ -27,6 +27,8 @@ enum {
     LOCK_SIZE = 16384           /* more than LMDB needs for its 126 readers */
 };
 
+static const char *const databases[] = {"about", "records", NULL};
+
 const char *environment_boot_id_path = "/proc/sys/kernel/random/boot_id";
 
 /* ---- the mark ---- */
@@ -96,7 +98,7 @@ static const char *data_problem(int file, uint64_t size, bool (*genuine)(struct 
     if (!read_meta(file, page_size, &second) || second.trees[0].page_size != page_size) return not_lmdb;
     const struct meta_page *newer = first.transaction < second.transaction ? &second : &first;
     if (newer->last_page >= size / page_size) return truncated;
-    return has_root(newer, 0) && has_root(newer, 1) ? inspect(file, newer, "records", genuine) : not_lmdb;
+    return has_root(newer, 0) && has_root(newer, 1) ? inspect(file, newer, databases, genuine) : not_lmdb;
 }
 
 /* Looks at what is in the folder; *size becomes the data file's. */
@@ -144,8 +146,8 @@ static int open_databases(struct environment *environment) {
     MDB_txn *transaction;
     int code = mdb_txn_begin(environment->lmdb, NULL, 0, &transaction);
     if (code) return code;
-    code = mdb_dbi_open(transaction, "about", MDB_CREATE, &environment->about);
-    if (!code) code = mdb_dbi_open(transaction, "records", MDB_CREATE, &environment->records);
+    code = mdb_dbi_open(transaction, databases[0], MDB_CREATE, &environment->about);
+    if (!code) code = mdb_dbi_open(transaction, databases[1], MDB_CREATE, &environment->records);
     if (!code) return mdb_txn_commit(transaction);
     mdb_txn_abort(transaction);
     return code;

@@ -6,18 +6,20 @@
 
 enum { BRANCH = 0x01, LEAF = 0x02, OVERFLOW = 0x04, ELSEWHERE = 0x01 /* the value has pages of its own */, TREE = 0x02 /* the value is one */ };
 enum { HEAD_SIZE = 16, NODE_SIZE = 8, DEPTH_MAXIMUM = 32, META_PAGES = 2 };
+enum { KEYS_ARE_NUMBERS = 0x08 /* of the free pages' tree, which has no other flag; the names' has none */ };
 
 struct head { size_t number; uint16_t unused, flags, lower, upper; };
 struct node { uint16_t low, high, flags, key_size; };
 
 static const char pages_wrong[] = "its pages are damaged", keys_wrong[] = "its keys are out of order", value_wrong[] = "a value fails its checksum",
-                  counts_wrong[] = "it has not as many records or pages as it says", free_wrong[] = "its list of free pages is wrong";
+                  counts_wrong[] = "it has not as many records or pages as it says", free_wrong[] = "its list of free pages is wrong", names_wrong[] = "its databases have other names";
 
 struct inspection {
     const char *map;
     size_t page_size, page_count;
     unsigned char *seen;                    /* a bit for each page */
     size_t pages_seen;
+    const char *const *databases;           /* the names, up to NULL */
     bool (*genuine)(struct slice key, struct slice value);
 };
 
@@ -26,7 +28,6 @@ struct walk {
     struct inspection *inspection;
     const struct meta_tree *tree;
     const char *(*visit)(struct walk *walk, struct slice key, struct slice value, uint16_t flags);
-    const char *checked;
     bool keys_are_numbers;
     size_t branches, leaves, overflow, entries;
 };
@@ -134,7 +135,11 @@ static const char *walk_page(struct walk *walk, size_t page, unsigned depth, str
 
 static const char *walk_tree(struct walk *walk) {
     const struct meta_tree *tree = walk->tree;
-    const char *problem = tree->root == SIZE_MAX ? NULL : walk_page(walk, tree->root, 1, (struct bounds){{NULL, 0}, {NULL, 0}});
+    /* A flag that is none of ours tells LMDB another order of the keys: what is there would not be found. */
+    if (tree->flags != (walk->keys_are_numbers ? KEYS_ARE_NUMBERS : 0)) return pages_wrong;
+    bool empty = tree->root == SIZE_MAX;
+    if (empty && tree->depth) return counts_wrong;
+    const char *problem = empty ? NULL : walk_page(walk, tree->root, 1, (struct bounds){{NULL, 0}, {NULL, 0}});
     if (problem) return problem;
     bool right = walk->branches == tree->branch_pages && walk->leaves == tree->leaf_pages && walk->overflow == tree->overflow_pages && walk->entries == tree->entries;
     return right ? NULL : counts_wrong;
@@ -143,24 +148,29 @@ static const char *walk_tree(struct walk *walk) {
 /* ---- the trees ---- */
 
 static const char *visit_record(struct walk *walk, struct slice key, struct slice value, uint16_t flags) {
-    if (flags & TREE) return pages_wrong;
-    return walk->checked && !walk->inspection->genuine(key, value) ? value_wrong : NULL;
+    if (flags & ~ELSEWHERE) return pages_wrong;
+    return walk->inspection->genuine(key, value) ? NULL : value_wrong;
 }
 
-/* A database of its own: its root and numbers are the value. */
+static bool is_known(const char *const *names, struct slice name) {
+    while (*names && !slice_equal(name, slice_of(*names))) names++;
+    return *names;
+}
+
+/* A database of its own: its root and numbers are the value. Under a name that is none of ours it would be passed over, and ours be made anew, empty. */
 static const char *visit_database(struct walk *walk, struct slice key, struct slice value, uint16_t flags) {
     struct meta_tree tree;
-    if (!(flags & TREE) || value.length != sizeof tree) return pages_wrong;
+    if (flags != TREE || value.length != sizeof tree) return pages_wrong;
+    if (!is_known(walk->inspection->databases, key)) return names_wrong;
     memcpy(&tree, value.data, sizeof tree);
-    bool checked = key.length == strlen(walk->checked) && memcmp(key.data, walk->checked, key.length) == 0;
-    struct walk inner = {.inspection = walk->inspection, .tree = &tree, .visit = visit_record, .checked = checked ? walk->checked : NULL};
-    return tree.flags ? pages_wrong : walk_tree(&inner);
+    struct walk inner = {.inspection = walk->inspection, .tree = &tree, .visit = visit_record};
+    return walk_tree(&inner);
 }
 
 /* Pages that a transaction has freed: how many, then their numbers. */
 static const char *visit_free_pages(struct walk *walk, struct slice key, struct slice value, uint16_t flags) {
     size_t count, page;
-    (void)flags;
+    if (flags & ~ELSEWHERE) return pages_wrong;
     if (key.length != sizeof(size_t) || value.length < sizeof count) return free_wrong;
     memcpy(&count, value.data, sizeof count);
     if (count > value.length / sizeof page - 1) return free_wrong;
@@ -171,16 +181,19 @@ static const char *visit_free_pages(struct walk *walk, struct slice key, struct 
     return NULL;
 }
 
-const char *inspect(int file, const struct meta_page *meta, const char *checked, bool (*genuine)(struct slice key, struct slice value)) {
-    struct inspection inspection = {.page_size = meta->trees[0].page_size, .page_count = meta->last_page + 1, .genuine = genuine};
+const char *inspect(int file, const struct meta_page *meta, const char *const *databases, bool (*genuine)(struct slice key, struct slice value)) {
+    struct inspection inspection = {.page_size = meta->trees[0].page_size, .page_count = meta->last_page + 1, .databases = databases, .genuine = genuine};
     size_t size = inspection.page_size * inspection.page_count;
     void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
     if (map == MAP_FAILED) return "it cannot be mapped to be looked through";
     inspection.map = map;
     inspection.seen = calloc(1, inspection.page_count / 8 + 1);
-    struct walk names = {.inspection = &inspection, .tree = &meta->trees[1], .visit = visit_database, .checked = checked},
+    struct walk names = {.inspection = &inspection, .tree = &meta->trees[1], .visit = visit_database},
                 free_pages = {.inspection = &inspection, .tree = &meta->trees[0], .visit = visit_free_pages, .keys_are_numbers = true};
     const char *problem = inspection.seen ? walk_tree(&names) : "there is no memory to look it through";
+    size_t wanted = 0;
+    while (databases[wanted]) wanted++;
+    if (!problem && names.entries && names.entries != wanted) problem = names_wrong; /* they are made together */
     if (!problem) problem = walk_tree(&free_pages);
     if (!problem && inspection.pages_seen + META_PAGES != inspection.page_count) problem = free_wrong;
     free(inspection.seen);

@@ -1,7 +1,7 @@
 /* inspect: looks a file of LMDB through before LMDB maps it, since LMDB trusts its pages: a flipped bit in a key, a branch or the beginning makes records absent,
  * one in the list of free pages lets the next write destroy others, and many make it fault. A value's own seal sees none of that.
  *
- * What is looked at: each page's head and the bounds of what is on it; that keys are in order, and lie where their branches say; every record's seal; the
+ * What is looked at: each tree's flags, each page's head and the bounds of what is on it; that keys are in order, and lie where their branches say; every record's seal; the
  * numbers of pages and records that each tree believes to have; that no free page is in use, and that no page is neither. Nothing in the file can make this
  * fault. About 0.3 s for a million records in the page cache.
  *
@@ -26,7 +26,7 @@ struct meta_page {
     size_t last_page, transaction;
 };
 
-/* Why the data is not to be trusted, a static text, or NULL. meta: the one that holds, of a file of at least its pages. checked: the database whose values
- * genuine() knows: whether one belongs to its key. */
-const char *inspect(int file, const struct meta_page *meta, const char *checked, bool (*genuine)(struct slice key, struct slice value));
+/* Why the data is not to be trusted, a static text, or NULL. meta: the one that holds, of a file of at least its pages. databases: the names, up to NULL,
+ * of those that it has, unless it is empty. genuine: whether a value in one of them belongs to its key. */
+const char *inspect(int file, const struct meta_page *meta, const char *const *databases, bool (*genuine)(struct slice key, struct slice value));
 #endif

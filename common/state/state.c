@@ -49,7 +49,7 @@ bool state_unseal(struct slice key, struct slice value, struct slice *body, uint
     return checksum(key, bytes[0], body->data, body->length) == sum;
 }
 
-static bool genuine(struct slice key, struct slice value) {
+bool state_is_genuine(struct slice key, struct slice value) {
     struct slice body;
     uint8_t version;
     return state_unseal(key, value, &body, &version);
@@ -141,7 +141,7 @@ bool state_open(struct state **out, const char *dir, const struct state_identity
     struct state *state = calloc(1, sizeof *state);
     *out = NULL;
     if (!state) return error_set(error, "state: out of memory");
-    if (!about_new(&state->about, identity, error) || !environment_open(&state->environment, dir, genuine, &opening->rebuilt_because, error)) {
+    if (!about_new(&state->about, identity, error) || !environment_open(&state->environment, dir, state_is_genuine, &opening->rebuilt_because, error)) {
         free(state);
         return false;
     }

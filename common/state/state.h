@@ -82,6 +82,7 @@ uint64_t state_bytes(const struct state *state), state_entries(const struct stat
 void state_seal(char *value, size_t length, struct slice key, uint8_t version);
 /* Checks the seal and gives the body and the version byte. */
 bool state_unseal(struct slice key, struct slice value, struct slice *body, uint8_t *version);
+bool state_is_genuine(struct slice key, struct slice value);
 
 /* Deletes the folders below `root` of tasks that nobody owned for older than age_ms (by their last clean mark or file time), except those in keep[]. */
 void state_sweep(const char *root, const char *const *keep, size_t keep_count, int64_t age_ms);

@@ -10,12 +10,6 @@
 
 static const struct slice about_key = {"about", 5};
 
-static bool genuine(struct slice key, struct slice value) {
-    struct slice body;
-    uint8_t version;
-    return state_unseal(key, value, &body, &version);
-}
-
 bool entry_read(struct slice key, struct slice value, struct entry *entry) {
     struct slice body;
     uint8_t version;
@@ -122,7 +116,7 @@ static bool open_parts(struct tables *tables, const struct tables_options *optio
     if (!cache_open(&tables->cache)) return error_set(error, "tables: out of memory");
     tables->about.format = TABLES_FORMAT;
     tables->about.configuration = checksum_of(tables);
-    return environment_open(&tables->environment, options->dir, genuine, &tables->rebuilt_because, error);
+    return environment_open(&tables->environment, options->dir, state_is_genuine, &tables->rebuilt_because, error);
 }
 
 static void free_parts(struct tables *tables) {
