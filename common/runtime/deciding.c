@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/codec/numbers.h"
 #include "common/codec/plan.h"
 #include "common/codec/wire.h"
 #include "common/platform/hash.h"
@@ -125,6 +126,11 @@ void deciding_read(struct decision *decision, bool from_parking) {
     if (result == CODEC_NO_MEMORY) decision_fail(decision, ENGINE_ABORT, "out of batch memory (batch.memory.bytes)");
     if (result != CODEC_OK) {
         report(decision, REASON_DECODE_FAILED, "", "schema id %u: %s", schema_id, codec_result_text(result));
+        return;
+    }
+    const char *unheld = decision->input->internal ? codec_not_a_number(decision->input->type, record) : NULL;
+    if (unheld) {   /* kontor writes none such: whoever did is not told, and what cannot be written again must not come into the state */
+        report(decision, REASON_DECODE_FAILED, unheld, "an amount with more digits than are held");
         return;
     }
     decision->record = record;

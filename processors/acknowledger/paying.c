@@ -4,10 +4,10 @@
 /* What counts of one payment after its newest movement so far. */
 struct share { struct slice document; int64_t paid_e4; bool settled; };
 
+/* So many payments of so much are nobody's; but the sum must be one that can be written. */
 static int64_t sum_bounded(int64_t a, int64_t b) {
     int64_t sum;
-    if (!__builtin_add_overflow(a, b, &sum)) return sum;
-    return a < 0 ? INT64_MIN + 1 : INT64_MAX;
+    return decimal_add(a, b, &sum) ? sum : a < 0 ? -DECIMAL_MAXIMUM : DECIMAL_MAXIMUM;
 }
 
 static int64_t magnitude(int64_t amount_e4) { return amount_e4 < 0 ? -amount_e4 : amount_e4; }

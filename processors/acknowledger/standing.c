@@ -208,7 +208,7 @@ static void head_derive(struct life *life, const struct events *events, const st
     state->currency = amount ? amount->currency : told ? told->currency : (struct slice){0};
     state->paid_e4 = paying->paid_e4;
     const int64_t paid_e4 = paying->paid_e4 < 0 ? -paying->paid_e4 : paying->paid_e4;
-    state->has_remaining = state->has_amount && state->payments.count && !__builtin_sub_overflow(state->amount_e4, paid_e4, &state->remaining_e4);
+    state->has_remaining = state->has_amount && state->payments.count && decimal_subtract(state->amount_e4, paid_e4, &state->remaining_e4);
     if (!state->has_remaining) state->remaining_e4 = 0;
 }
 

@@ -10,6 +10,7 @@
 #include "common/codec/encode.h"
 #include "common/codec/json.h"
 #include "common/codec/layout.h"
+#include "common/codec/numbers.h"
 #include "common/codec/plan.h"
 
 #define FIELD(name, type) "{\"name\":\"" name "\",\"type\":" type "}"
@@ -198,6 +199,49 @@ static void test_decimal_sentinels(void **state) {
     arena_free(&arena);
 }
 
+/* The field of what one decimal stands in that is no number: bytes of 1.00 and of 10.00, of three digits at most. */
+static const char *unheld_in(const char *type, const void *bytes, size_t length) {
+    static char answer[64];
+    struct error error = {{0}};
+    char schema[1024];
+    snprintf(schema, sizeof schema, RECORD(FIELD("before", "\"string\"") "," FIELD("a", "%s")), type);
+    const struct codec_type *reader = codec_type_parse(schema, &error);
+    if (!reader) fail_msg("%s", error.text);
+    struct codec_plan *plan = codec_plan_own(reader, &error);
+    struct arena arena;
+    arena_init(&arena, 1024, 1u << 20);
+    void *out = malloc(reader->size);
+    assert_int_equal(codec_decode(plan, bytes, length, &arena, out), CODEC_OK);
+    const char *unheld = codec_not_a_number(reader, out);
+    struct buffer encoded = {0};
+    assert_int_equal(codec_encode(reader, out, &encoded), !unheld);    /* what the answer is for */
+    snprintf(answer, sizeof answer, "%s", unheld ? unheld : "none");
+    buffer_free(&encoded);
+    free(out);
+    arena_free(&arena);
+    codec_plan_free(plan);
+    codec_type_free(reader);
+    return answer;
+}
+
+static void test_not_a_number(void **state) {
+    (void)state;
+#define THREE DECIMAL("3", "2")
+#define WITHIN(fields) "{\"type\":\"record\",\"name\":\"I\",\"fields\":[" fields "]}"
+    assert_string_equal(unheld_in("\"string\"", BYTES("\x00\x02x")), "none");
+    assert_string_equal(unheld_in(THREE, BYTES("\x00\x02\x64")), "none");
+    assert_string_equal(unheld_in(THREE, BYTES("\x00\x04\x03\xe8")), "a");
+    assert_string_equal(unheld_in("[\"null\"," THREE "]", BYTES("\x00\x00")), "none");
+    assert_string_equal(unheld_in("[\"null\"," THREE "]", BYTES("\x00\x02\x02\x64")), "none");
+    assert_string_equal(unheld_in("[\"null\"," THREE "]", BYTES("\x00\x02\x04\x03\xe8")), "a");
+    assert_string_equal(unheld_in("[" THREE ",\"null\",\"string\"]", BYTES("\x00\x02")), "none");
+    assert_string_equal(unheld_in("[" THREE ",\"null\",\"string\"]", BYTES("\x00\x00\x04\x03\xe8")), "a");
+    assert_string_equal(unheld_in("{\"type\":\"array\",\"items\":" WITHIN(FIELD("x", "\"int\"") "," FIELD("y", THREE)) "}", BYTES("\x00\x04\x02\x02\x64\x02\x02\x64\x00")), "none");
+    assert_string_equal(unheld_in("{\"type\":\"array\",\"items\":" WITHIN(FIELD("x", "\"int\"") "," FIELD("y", THREE)) "}", BYTES("\x00\x04\x02\x02\x64\x02\x04\x03\xe8\x00")), "a");
+    assert_string_equal(unheld_in("{\"type\":\"map\",\"values\":" THREE "}", BYTES("\x00\x02\x02k\x02\x64\x00")), "none");
+    assert_string_equal(unheld_in("{\"type\":\"map\",\"values\":" THREE "}", BYTES("\x00\x02\x02k\x04\x03\xe8\x00")), "a");
+}
+
 static void test_numbers(void **state) {
     (void)state;
     /* Zigzag, specification "Binary Encoding": 0 00, -1 01, 1 02, -64 7f, 64 80 01. */
@@ -304,7 +348,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promotions), cmocka_unit_test(test_times), cmocka_unit_test(test_fields), cmocka_unit_test(test_default_of_every_type),
         cmocka_unit_test(test_enums), cmocka_unit_test(test_unions), cmocka_unit_test(test_decimals), cmocka_unit_test(test_decimal_sentinels),
-        cmocka_unit_test(test_numbers), cmocka_unit_test(test_damage), cmocka_unit_test(test_recursive_writer), cmocka_unit_test(test_every_truncation),
+        cmocka_unit_test(test_not_a_number), cmocka_unit_test(test_numbers), cmocka_unit_test(test_damage), cmocka_unit_test(test_recursive_writer), cmocka_unit_test(test_every_truncation),
         cmocka_unit_test(test_encode), cmocka_unit_test(test_arena_limit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
