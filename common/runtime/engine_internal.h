@@ -5,6 +5,7 @@
 #define KONTOR_RUNTIME_ENGINE_INTERNAL_H
 #include <setjmp.h>
 
+#include "common/ledger/date.h"
 #include "common/platform/buffer.h"
 #include "common/runtime/engine.h"
 #include "common/runtime/index.h"
@@ -24,10 +25,10 @@ enum { LAYOUT_KEY_SIZE = 8, LAYOUT_LIMIT = 256 };
 enum { RECORD_SIZE_MAXIMUM = 3 << 20, LETTER_SIZE_MAXIMUM = 1 << 20 };
 enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 128, EVENT_IDS_MAXIMUM = 256, MARKS_MAXIMUM = 64, LINKS_MAXIMUM = 256, STEP_SIZE = 64, SHOWN_SIZE = 17 };
 
-/* The day of a moment, in UTC, since 1970. */
+/* The day of a moment, in UTC, since 1970. Times of records may be anything: beyond all dates it is the last or the first. */
 static inline int32_t utc_day(int64_t time_ms) {
-    const int64_t day_ms = 86400000;
-    return (int32_t)(time_ms >= 0 ? time_ms / day_ms : (time_ms - day_ms + 1) / day_ms);
+    const int64_t day_ms = 86400000, day = time_ms / day_ms - (time_ms % day_ms < 0);
+    return day < DATE_MINIMUM ? DATE_MINIMUM : day > DATE_MAXIMUM ? DATE_MAXIMUM : (int32_t)day;
 }
 
 /* ---- overlay: the state as the batch sees it ---- */

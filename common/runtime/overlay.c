@@ -130,7 +130,7 @@ static int32_t today(const struct task *task) { return utc_day(task->stream_time
 static bool is_over(const struct overlay_entry *entry) {
     const struct engine *engine = entry->task->engine;
     int store = (unsigned char)entry->key.data[0] - STORE_FIRST;
-    if (!engine->options.keep_documents_days || store < 0 || entry->kept.day + engine->options.keep_documents_days >= today(entry->task)) return false;
+    if (!engine->options.keep_documents_days || store < 0 || (int64_t)entry->kept.day + engine->options.keep_documents_days >= today(entry->task)) return false;
     bool (*is_open)(const void *record) = engine->processor->stores[store].is_open;
     return !entry->kept.object || !is_open || !is_open(entry->kept.object);
 }
@@ -138,7 +138,7 @@ static bool is_over(const struct overlay_entry *entry) {
 const void *overlay_object(const struct overlay_entry *entry) { return is_over(entry) ? NULL : entry->kept.object; }
 
 static bool is_remembered(const struct overlay_entry *entry, const struct seen_event *event) {
-    return event->day + entry->task->engine->options.keep_event_ids_days >= today(entry->task);
+    return (int64_t)event->day + entry->task->engine->options.keep_event_ids_days >= today(entry->task);
 }
 
 bool overlay_has_seen(const struct overlay_entry *entry, uint64_t event_hash) {
@@ -182,7 +182,7 @@ static bool sweep_one(void *context, struct slice key, struct state_value value)
     if (sweeping->visits++ == SWEEP_VISITS) return false;
     const int store = (unsigned char)key.data[0];
     if (store >= STORE_LIMIT || !task->engine->store_types[store]) return true;   /* a newer program's store: it knows what is open there */
-    if (value.body.length < DAY_SIZE || day_read(value.body.data) + task->engine->options.keep_documents_days >= today(task)) return true;
+    if (value.body.length < DAY_SIZE || (int64_t)day_read(value.body.data) + task->engine->options.keep_documents_days >= today(task)) return true;
     char *copy = arena_copy(&task->engine->arena, key.data, key.length);
     if (!copy) return false;   /* the rest another time */
     sweeping->old[sweeping->old_count++] = (struct slice){copy, key.length};

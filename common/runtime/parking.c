@@ -186,13 +186,20 @@ static bool trigger_add(struct task *task, bool document, struct slice key) {
 
 struct loading { struct task *task; bool failed, unreadable; };
 
+/* Whether it can have come from there, or, deferred, can go there: what kontor has not written may say anything. */
+static bool has_topic(const struct processor *processor, const struct parked_event *parked) {
+    const bool deferred = parked->status == PARKED_STATUS_DEFERRED;
+    if (parked->input < 0 || parked->input >= (deferred ? OUTPUTS_MAXIMUM : INPUTS_MAXIMUM)) return false;
+    return deferred ? processor->outputs[parked->input].topic : processor->inputs[parked->input].topic;
+}
+
 static bool load_one(void *context, struct slice key, struct state_value value) {
     struct loading *loading = context;
     struct engine *engine = loading->task->engine;
     struct kept kept;
     enum engine_result result = key.length == 9 ? overlay_decode(loading->task, STORE_PARKED, value, &kept) : ENGINE_REBUILD;
     if (result == ENGINE_ABORT) return !(loading->failed = true);
-    if (result != ENGINE_DONE || !kept.object) return !(loading->unreadable = true);
+    if (result != ENGINE_DONE || !kept.object || !has_topic(engine->processor, kept.object)) return !(loading->unreadable = true);
     const struct parked_event *parked = kept.object;
     struct task *task = loading->task;
     uint64_t sequence = sequence_read((struct slice){key.data + 1, 8});

@@ -5,8 +5,6 @@
 #include "processors.h"
 #include "schemas/acknowledgment.h"
 
-static const int64_t day_ms = 86400000;
-
 /* ---- a document ---- */
 
 static enum standing standing_find(struct slice name) {
@@ -16,8 +14,7 @@ static enum standing standing_find(struct slice name) {
 }
 
 static const struct flow_policy *policy_find(struct decision *decision, struct slice entity, struct slice flow, const struct flow_limits **limits) {
-    const int64_t time_ms = decision_time_ms(decision);
-    const int32_t day = (int32_t)((time_ms - (time_ms < 0 ? day_ms - 1 : 0)) / day_ms);
+    const int32_t day = date_at(decision_time_ms(decision), 0);
     struct table_row row = {0};
     const struct flow_policy *policy = look_up(decision, MASTER_FLOW_POLICIES, KEY(decision, entity, flow), day, &row);
     if (!policy) policy = look_up(decision, MASTER_FLOW_POLICIES, KEY(decision, SLICE("*"), flow), day, &row);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/ledger/date.h"
 #include "common/ledger/decimal.h"
 #include "common/posting/flows.h"
 #include "common/runtime/processor.h"

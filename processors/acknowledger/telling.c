@@ -5,7 +5,6 @@
 #include "schemas/acknowledgment.h"
 
 enum { IDENTIFIER_MAXIMUM = 200, KEY_ROOM = 470 };
-static const int64_t day_ms = 86400000;
 
 /* ---- to the source ---- */
 
@@ -66,9 +65,9 @@ static void payments_tell(const struct life *before, struct life *after) {
     if (!event || !state->payments.count || !is_of_money(after->standing)) return;
     if (addressee(before) && after->standing == before->standing && state->paid_e4 == before->state.paid_e4) return;
     const struct document_payment *movement = &state->payments.items[state->payments.count - 1];
-    struct acknowledgment record = {.step = slice_of(standing_names[after->standing]), .occurred_at_ms = movement->at_ms, .payment = movement->document, .has_date = true,
-        .date = movement->has_value_date ? movement->value_date : (int32_t)((movement->at_ms - (movement->at_ms < 0 ? day_ms - 1 : 0)) / day_ms), .method = movement->method,
-        .reference = movement->reference, .currency = state->currency, .has_amount = true, .amount_e4 = movement->amount_e4, .has_discount = true,
+    const int32_t date = movement->has_value_date ? movement->value_date : date_at(movement->at_ms, 0);
+    struct acknowledgment record = {.step = slice_of(standing_names[after->standing]), .occurred_at_ms = movement->at_ms, .payment = movement->document, .has_date = date != DATE_NONE,
+        .date = date, .method = movement->method, .reference = movement->reference, .currency = state->currency, .has_amount = true, .amount_e4 = movement->amount_e4, .has_discount = true,
         .discount_e4 = movement->discount_e4, .has_withheld = true, .withheld_e4 = movement->withheld_e4, .has_remaining = state->has_remaining,
         .remaining_e4 = state->remaining_e4};
     acknowledge(after, event, &record);

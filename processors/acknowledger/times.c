@@ -1,9 +1,14 @@
 /* times: when the next step of a document is due by its flow's policy, and which were overdue (docs/document-life.md, Time). */
 #include "processors/acknowledger/acknowledger.h"
 
-
 /* A step that is waited for: since when, and for which event (origin) or journal (key); empty: the document. */
 struct awaited { bool is; int64_t from_ms; struct slice of; };
+
+/* Steps may have any times. */
+static int64_t due(int64_t from_ms, int64_t limit_ms) {
+    int64_t due_ms;
+    return __builtin_add_overflow(from_ms, limit_ms, &due_ms) ? INT64_MAX : due_ms;
+}
 
 static void earlier(struct awaited *awaited, int64_t from_ms, struct slice of) {
     if (awaited->is && (from_ms > awaited->from_ms || (from_ms == awaited->from_ms && slice_compare(of, awaited->of) >= 0))) return;
@@ -94,7 +99,7 @@ void times_derive(struct life *life) {
         breach->has_ended_at = false;
         breach->ended_at_ms = 0;
         if (step == FLOW_STEP_COUNT) continue;
-        if (awaited[step].is && limit_ms && breach_equals(breach, step, awaited[step].from_ms + limit_ms, awaited[step].of)) {
+        if (awaited[step].is && limit_ms && breach_equals(breach, step, due(awaited[step].from_ms, limit_ms), awaited[step].of)) {
             open[step] = true;
             if (state->has_overdue_since && state->overdue_since_ms <= breach->due_at_ms) continue;
             state->overdue = slice_of(flow_step_names[step]);
@@ -104,7 +109,7 @@ void times_derive(struct life *life) {
     }
     state->breaches.items = breaches;
     for (int step = 0; life->limits && step < FLOW_STEP_COUNT; step++) {
-        const int64_t due_ms = awaited[step].from_ms + life->limits->ms[step];
+        const int64_t due_ms = due(awaited[step].from_ms, life->limits->ms[step]);
         if (!awaited[step].is || !life->limits->ms[step] || open[step] || (state->has_due_at && state->due_at_ms <= due_ms)) continue;
         state->has_due_at = true;
         state->due_at_ms = due_ms;

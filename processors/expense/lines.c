@@ -37,6 +37,7 @@ static void receipt_check(struct claim *claim, size_t i) {
     const struct facts own = {.currency = item->currency, .has_currency = item->has_currency};
     if (!line->has_gross) report(decision, REASON_TOTAL_MISMATCH, facts_path(decision, i, "gross"), "missing");
     else facts_amount_check(decision, &own, line->gross_e4, i, "gross");
+    facts_quantity_check(decision, line->quantity_e6, i, "quantity");   /* of no consequence, but kept */
     item->has_gross = line->has_gross && facts_amount_fits(line->gross_e4);
     item->gross_e4 = item->has_gross ? line->gross_e4 : 0;
 }
@@ -87,8 +88,8 @@ static void tax_check(struct claim *claim, size_t i) {
     const struct expense_line *line = item->line;
     const int32_t tax_date = claim->has_tax_date ? claim->tax_date : line->date;
     const struct facts own = {.currency = item->currency, .has_currency = item->has_currency};
-    if (line->personal) return;
     if (line->has_tax) facts_amount_check(decision, &own, line->tax_e4, i, "tax");
+    if (line->personal) return;
     item->tax_key = tax_code_find(claim, item, tax_date);
     if (!item->tax_key.length) {
         if (line->has_tax && line->tax_e4) report(decision, REASON_TAX_AMOUNT_WRONG, facts_path(decision, i, "tax"), "tax without a tax code");

@@ -112,7 +112,7 @@ void retention_release(struct invoice *invoice) {
     posting_begin(&posting, decision, &invoice->facts, SLICE("retention_released"), document, invoice->state->version);
     invoice_terms_find(invoice, &posting);
     struct posting_line line = {.category = invoiced ? invoiced->category : (struct slice){0}};
-    line.amounts_e4[RULE_RETAINED] = payable->amount_e4 = amount_e4;
+    line.amounts_e4[RULE_RETAINED] = payable->amount_e4 = facts_amount_fits(amount_e4) ? amount_e4 : 0;   /* else it is refused */
     line.carried.has = facts_amount_fits(amount_e4) && amount_e4 > 0 && invoice->facts.entity && functional_share(invoice, kept, amount_e4, &line.carried.functional_e4);
     line.carried.amount = RULE_RETAINED;
     payable->functional_e4 = line.carried.functional_e4;

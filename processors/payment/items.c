@@ -1,6 +1,7 @@
 /* items: the open items of suppliers, followed on payables, and how much of them a payment may settle. */
 #include "processors/payment/payment.h"
 
+#include "common/codec/numbers.h"
 #include "schemas/payable.h"
 #include "schemas/tax_code.h"
 
@@ -38,7 +39,7 @@ static void item_open(struct decision *decision, const struct payable *payable, 
 }
 
 static bool payable_is_number(const struct payable *payable) {
-    return facts_amount_fits(payable->amount_e4) && facts_amount_fits(payable->functional_e4) && facts_amount_fits(payable->tax_e4);
+    return facts_amount_fits(payable->amount_e4) && facts_amount_fits(payable->functional_e4) && facts_amount_fits(payable->tax_e4) && !codec_not_a_number(&payable_type, payable);
 }
 
 void payable_follow(struct decision *decision, const void *record) {

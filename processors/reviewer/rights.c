@@ -136,5 +136,5 @@ size_t approvals_needed(const struct ruling *ruling) {
 
 bool is_expired(const struct ruling *ruling, int64_t time_ms) {
     const int32_t hours = ruling->policy ? ruling->policy->expiry_hours : 0;
-    return hours > 0 && decision_time_ms(ruling->decision) - time_ms > hours * hour_ms;
+    return hours > 0 && (__int128)decision_time_ms(ruling->decision) - time_ms > hours * hour_ms;   /* any time may have been told */
 }

@@ -7,20 +7,19 @@
 
 static const char *const result_names[] = {[ENGINE_DONE] = "done", [ENGINE_WAIT] = "wait", [ENGINE_FLOOD] = "flood", [ENGINE_REBUILD] = "rebuild", [ENGINE_ABORT] = "abort", [ENGINE_FATAL] = "fatal"};
 
-static void result_fail(struct run *run, const struct statement *statement, const struct instance *instance, const char *expected, enum engine_result result, const struct error *error) {
+void result_fail(struct run *run, const struct statement *statement, const struct instance *instance, const char *expected, enum engine_result result, const struct error *error) {
     char text[800];
     snprintf(text, sizeof text, "%s: %s: %s", instance->processor->name, result_names[result], error->text);
     run_fail(run, statement, expected, text);
 }
 
-static struct engine_message message_of(const struct given *given, struct slice value) {
+struct engine_message message_of(const struct given *given, struct slice value) {
     static const struct record_header mark = {SYNTHETIC_HEADER, {"yes", 3}};
     return (struct engine_message){.partition = given->partition, .offset = given->offset, .timestamp_ms = given->time_ms, .received_ms = given->received_ms,
                                    .key = given->key, .value = value, .headers = &mark, .header_count = given->synthetic};
 }
 
-/* Forgets what the batch sent. */
-static bool undo(struct run *run, struct instance *instance, size_t mark, const struct statement *statement) {
+bool undo(struct run *run, struct instance *instance, size_t mark, const struct statement *statement) {
     struct error error = {{0}};
     bool ok = instance_abort(instance, &error);
     if (!ok) result_fail(run, statement, instance, "an abort", ENGINE_FATAL, &error);
@@ -119,6 +118,7 @@ static bool is_event(const struct given *given) { return !is_tick(given) && strn
 static void before_giving(struct run *run, struct instance *instance, struct given *given) {
     bool settled = !run->surroundings.registry_down, readable = is_event(given) && strcmp(given->statement->words[0], "raw") != 0 && !words_have(given->statement, "SCHEMA_UNKNOWN");
     if (run->mode == MODE_TRUNCATE && settled && readable) truncations_try(run, instance, given);
+    if (run->mode == MODE_NUMBERS && settled && readable) numbers_try(run, instance, given);
     if (run->mode == MODE_ALLOCATION && settled)
         for (int kind = 0; kind < ALLOCATION_KINDS; kind++) failures_try(run, instance, given, (enum allocation_kind)kind);
 }

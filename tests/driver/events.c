@@ -225,16 +225,6 @@ bool event_build(struct run *run, const struct statement *statement, struct give
     return record_build(run, statement, families[given->family].words, families[given->family].events, given, error);
 }
 
-bool followed_is(const struct statement *statement) { return statement->count > 1 && followed_find(statement->words[1], NULL); }
-
-bool followed_build(struct run *run, const struct statement *statement, struct given *given, struct error *error) {
-    const struct processor_input *input = NULL;
-    const struct family_words *said = followed_find(statement->words[1], &input);
-    given->family = family_answering(input->topic);
-    given->topic = input->topic;
-    return record_build(run, statement, said, input, given, error);
-}
-
 static bool hex_read(struct run *run, const char *text, struct slice *bytes) {
     size_t length = strlen(text) / 2;
     char *to = arena_alloc(&run->arena, length + 1);
@@ -247,12 +237,26 @@ static bool hex_read(struct run *run, const char *text, struct slice *bytes) {
     return strlen(text) % 2 == 0;
 }
 
-/* raw PROCESSOR hex=.. | text=.. | nothing */
-bool raw_build(struct run *run, const struct statement *statement, struct given *given, struct error *error) {
-    if (!family_read(statement, given, error)) return false;
+static bool raw_value(struct run *run, const struct statement *statement, const struct family_words *said, struct given *given, struct error *error) {
     const char *hex = statement_value(statement, "hex", NULL), *text = statement_value(statement, "text", NULL);
     if (hex && !hex_read(run, hex, &given->value)) return error_set(error, "hex=%s is not bytes", hex);
     if (text) given->value = slice_of(text);
     given->id = given->document = "";
-    return record_place(run, statement, key_make(run, "ACME", families[given->family].words->partner), given, error);
+    return record_place(run, statement, key_make(run, "ACME", said->partner), given, error);
+}
+
+/* raw PROCESSOR hex=.. | text=.. | nothing */
+bool raw_build(struct run *run, const struct statement *statement, struct given *given, struct error *error) {
+    return family_read(statement, given, error) && raw_value(run, statement, families[given->family].words, given, error);
+}
+
+bool followed_is(const struct statement *statement) { return statement->count > 1 && followed_find(statement->words[1], NULL); }
+
+bool followed_build(struct run *run, const struct statement *statement, struct given *given, struct error *error) {
+    const struct processor_input *input = NULL;
+    const struct family_words *said = followed_find(statement->words[1], &input);
+    given->family = family_answering(input->topic);
+    given->topic = input->topic;
+    if (strcmp(statement->words[0], "raw") == 0) return raw_value(run, statement, said, given, error);
+    return record_build(run, statement, said, input, given, error);
 }

@@ -40,7 +40,7 @@ static void run_event(struct run *run, const struct statement *statement, bool r
     outcome_expect(run, statement, given, statement_arrow(statement) + 1);
 }
 
-/* event TOPIC ...: of a topic that another processor would send. Where the reader answers for it, what becomes of it is looked at. */
+/* event TOPIC ..., raw TOPIC ...: of a topic that another processor would send. Where the reader answers for it, what becomes of it is looked at. */
 static void run_followed(struct run *run, const struct statement *statement) {
     struct given given = {.statement = statement};
     struct error error = {{0}};
@@ -124,11 +124,10 @@ static void run_statement(struct run *run, const struct statement *statement) {
     size_t word = 0;
     while (word < sizeof words / sizeof *words && strcmp(words[word], statement->words[0]) != 0) word++;
     switch (word) {
-    case 0:
+    case 0: case 1:
         if (followed_is(statement)) run_followed(run, statement);
-        else run_event(run, statement, false);
+        else run_event(run, statement, word == 1);
         break;
-    case 1: run_event(run, statement, true); break;
     case 2: run_again(run, statement); break;
     case 3: run_registry(run, statement); break;
     case 4: run_master(run, statement, false, false); break;

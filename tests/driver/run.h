@@ -14,6 +14,7 @@ enum mode {
     MODE_RESTART,       /* closed and opened again after each event, and again after what it released */
     MODE_REBUILD,       /* the same, with nothing but the topics */
     MODE_TRUNCATE,      /* each event is first given cut at every length */
+    MODE_NUMBERS,       /* each event is first given with each of its numbers at the ends of what can be */
     MODE_ALLOCATION,    /* each event is first given with every allocation failing in its turn */
     MODE_COUNT
 };
@@ -46,7 +47,7 @@ struct run {
     size_t flowed;                  /* records of the broker up to here were given to the processors that read them */
     struct given answer;            /* the ERP's newest */
     bool journals_not_listed, opened;
-    uint64_t tried;                 /* truncations, failed allocations */
+    uint64_t tried;                 /* truncations, numbers, failed allocations */
     int failures;
     char folder[128];
 };
@@ -79,6 +80,13 @@ void batch_tick(struct run *run, const struct statement *statement, int64_t time
 /* Nothing comes until then: every task may write a tick and takes it. The number of ticks. */
 int batch_quiet(struct run *run, const struct statement *statement, int64_t now_ms);
 void batch_flush(struct run *run, const struct statement *statement);
+/* What the modes share: words on a result that is none, the record as the engine takes it, and the batch forgotten with what it sent. */
+void result_fail(struct run *run, const struct statement *statement, const struct instance *instance, const char *expected, enum engine_result result, const struct error *error);
+struct engine_message message_of(const struct given *given, struct slice value);
+bool undo(struct run *run, struct instance *instance, size_t mark, const struct statement *statement);
+
+/* ---- numbers.c ---- */
+void numbers_try(struct run *run, struct instance *instance, const struct given *given);
 
 /* ---- outcome.c ---- */
 /* Compares the newest outcome of an event with the words from `from` on; no words: accepted without a reason. */

@@ -547,6 +547,31 @@ static void nonsense_in_a_record_is_refused(void **unused) {
     }
 }
 
+/* Found by state_fuzz: the input was looked up wherever the number pointed. */
+static void an_event_that_waits_for_an_input_that_is_none_is_damage(void **unused) {
+    (void)unused;
+    static const int32_t inputs[] = {-1, 1, 9, INT32_MAX, INT32_MIN};
+    for (size_t i = 0; i < 2 * sizeof inputs / sizeof *inputs; i++) {
+        struct parked_event parked = {.input = inputs[i / 2], .key = SLICE("ACME|A"), .value = SLICE("bytes"), .document = SLICE("A"), .document_store = STORE_FIRST,
+                                      .status = i % 2 ? PARKED_STATUS_DEFERRED : PARKED_STATUS_WAITING, .deadline_ms = begin_ms, .limit_ms = -1, .partition = -1};
+        static const char head[STATE_SEAL_SIZE + 6] = {0};  /* the seal, the day and no events */
+        struct buffer value = {0};
+        char folder[16];
+        snprintf(folder, sizeof folder, "state-%zu", i);
+        assert_int_equal(try_open(folder, version_of(1)), ENGINE_DONE);
+        take("E1", "A", begin_ms);
+        commit();
+        assert_true(buffer_append(&value, head, sizeof head) && codec_encode(&parked_event_type, &parked, &value));
+        const struct state_change change = {{"\1" "\0\0\0\0\0\0\0\1", 9}, {value.data, value.length}};
+        state_seal(value.data, value.length, change.key, 1);
+        assert_true(state_apply(here.state, &change, 1, state_at(here.state), true, &error));
+        close_instance();
+        assert_int_equal(try_open(folder, version_of(1)), ENGINE_REBUILD);
+        close_instance();
+        buffer_free(&value);
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_all, delete_all)
 
 int main(void) {
@@ -554,7 +579,7 @@ int main(void) {
         TEST(a_program_finds_its_own_layout_again), TEST(record_is_as_documented), TEST(one_version_on_and_one_back), TEST(two_versions_on),
         TEST(what_cannot_be_read_is_refused_at_opening), TEST(order_of_stores_and_inputs_is_checked), TEST(a_newer_store_is_left_alone),
         TEST(fold_of_the_changelog_is_the_state), TEST(an_aborted_batch_leaves_the_record_to_the_next), TEST(a_value_without_its_layout_is_damage),
-        TEST(a_layout_whose_number_is_none_is_refused), TEST(a_layout_with_a_store_twice_is_refused), TEST(layouts_run_out), TEST(nonsense_in_a_record_is_refused),
+        TEST(a_layout_whose_number_is_none_is_refused), TEST(a_layout_with_a_store_twice_is_refused), TEST(layouts_run_out), TEST(an_event_that_waits_for_an_input_that_is_none_is_damage), TEST(nonsense_in_a_record_is_refused),
     };
     return cmocka_run_group_tests_name("runtime_layouts", tests, make_types, free_types);
 }
