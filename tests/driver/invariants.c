@@ -2,7 +2,6 @@
 #include <stdio.h>
 
 #include "schemas/exception.h"
-#include "schemas/posting_command.h"
 #include "tests/driver/run.h"
 
 static const struct statement whole_case = {.text = "after the case"};
@@ -13,19 +12,27 @@ static void fail(struct run *run, const char *expected, const char *what, struct
     run_fail(run, &whole_case, expected, got);
 }
 
-static void journal_check(struct run *run, const struct stored *stored) {
-    const struct posting_command *command = stored->decoded;
-    int64_t amount_e4 = 0, functional_e4 = 0;
+struct command_difference command_difference(const struct posting_command *command) {
+    struct command_difference difference = {0, 0};
     for (size_t i = 0; i < command->lines.count; i++) {
         const struct journal_line *line = &command->lines.items[i];
-        int sign = line->side == JOURNAL_SIDE_DEBIT ? 1 : -1;
-        amount_e4 += sign * line->amount_e4;
-        functional_e4 += sign * line->functional_e4;
+        const int sign = line->side == JOURNAL_SIDE_DEBIT ? 1 : -1;
+        difference.amount_e4 += sign * (__int128)line->amount_e4;
+        difference.functional_e4 += sign * (__int128)line->functional_e4;
+    }
+    return difference;
+}
+
+static void journal_check(struct run *run, const struct stored *stored) {
+    const struct posting_command *command = stored->decoded;
+    const struct command_difference difference = command_difference(command);
+    for (size_t i = 0; i < command->lines.count; i++) {
+        const struct journal_line *line = &command->lines.items[i];
         if (line->amount_e4 < 0 || line->functional_e4 < 0) fail(run, "no negative amount in a journal", "journal", command->idempotency_key);
         if (!line->amount_e4 && !line->functional_e4) fail(run, "no line of nothing in a journal", "journal", command->idempotency_key);
     }
-    if (amount_e4) fail(run, "debits equal credits in transaction currency", "journal", command->idempotency_key);
-    if (functional_e4) fail(run, "debits equal credits in functional currency", "journal", command->idempotency_key);
+    if (difference.amount_e4) fail(run, "debits equal credits in transaction currency", "journal", command->idempotency_key);
+    if (difference.functional_e4) fail(run, "debits equal credits in functional currency", "journal", command->idempotency_key);
     if (!stored->claimed && !run->journals_not_listed) fail(run, "each journal named by an `expect journal`", "not named", command->idempotency_key);
     for (size_t i = 0; i < run->broker.count; i++) {
         const struct stored *other = run->broker.items[i];

@@ -7,7 +7,6 @@
 #include "common/codec/encode.h"
 #include "common/codec/plan.h"
 #include "common/codec/wire.h"
-#include "schemas/posting_command.h"
 #include "tests/driver/run.h"
 
 enum { NUMBERS_MAXIMUM = 1024, AMOUNT_SIZE = 8 };
@@ -73,13 +72,8 @@ static bool record_write_unheld(const struct codec_type *type, const void *recor
 }
 
 static bool journal_balances(const struct posting_command *command) {
-    __int128 amount_e4 = 0, functional_e4 = 0;
-    for (size_t i = 0; i < command->lines.count; i++) {
-        const int sign = command->lines.items[i].side == JOURNAL_SIDE_DEBIT ? 1 : -1;
-        amount_e4 += sign * (__int128)command->lines.items[i].amount_e4;
-        functional_e4 += sign * (__int128)command->lines.items[i].functional_e4;
-    }
-    return !amount_e4 && !functional_e4;
+    const struct command_difference difference = command_difference(command);
+    return !difference.amount_e4 && !difference.functional_e4;
 }
 
 static void record_try(struct run *run, struct instance *instance, const struct given *given, struct slice bytes, const char *what) {

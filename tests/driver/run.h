@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "schemas/acknowledgment.h"
+#include "schemas/posting_command.h"
 #include "tests/driver/families.h"
 #include "tests/driver/instance.h"
 #include "tests/driver/language.h"
@@ -116,6 +117,9 @@ void expect_state(struct run *run, const struct statement *statement, bool none)
 
 /* ---- invariants.c: what holds after every case ---- */
 void invariants_check(struct run *run);
+/* Debits less credits. */
+struct command_difference { __int128 amount_e4, functional_e4; };
+struct command_difference command_difference(const struct posting_command *command);
 
 /* ---- life.c: erp, and what a document's life came to ---- */
 void run_erp(struct run *run, const struct statement *statement);
