@@ -291,9 +291,10 @@ void parking_store(struct decision *decision, uint64_t sequence, const struct pa
             int64_t kind_ms = decision->missing[i].table < 0 ? decision->state_limit_ms : decision->table_limit_ms;
             if (kind_ms < limit) limit = kind_ms;
         }
+        if (limit < 0) limit = 0;   /* a master record may have any number */
         int64_t from = time_now(decision);
         parked->deadline_ms = from > INT64_MAX - limit ? INT64_MAX - 1 : from + limit;
-        parked->limit_ms = limit > 0 ? limit : 0;
+        parked->limit_ms = limit;
         parked->waits_from_ms = task->broker_time_ms;
     }
     decision->item = sequence;

@@ -27,7 +27,8 @@ struct period_choice period_choose(struct decision *decision, const struct legal
     if (choice.answer == PERIOD_OPEN || choice.answer == PERIOD_SOFT_CLOSED) choice.period = period;   /* soft-closed: a person may approve of it */
     if (!moves) return choice;
     for (int i = 0; i < PERIODS_AHEAD; i++) {
-        int32_t next = period->last_day + 1;
+        if (period->last_day >= DATE_MAXIMUM) break;
+        const int32_t next = period->last_day + 1;
         enum period_answer answer = period_at(decision, key, next, &period);
         if (answer == PERIOD_OPEN) return (struct period_choice){PERIOD_OPEN, period, next, true};
         if (answer == PERIOD_ABSENT) break;

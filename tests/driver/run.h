@@ -15,7 +15,7 @@ enum mode {
     MODE_RESTART,       /* closed and opened again after each event, and again after what it released */
     MODE_REBUILD,       /* the same, with nothing but the topics */
     MODE_TRUNCATE,      /* each event is first given cut at every length */
-    MODE_NUMBERS,       /* each event is first given with each of its numbers at the ends of what can be */
+    MODE_EXTREMES,      /* each event is first given with each of its numbers and texts at the ends of what can be */
     MODE_ALLOCATION,    /* each event is first given with every allocation failing in its turn */
     MODE_COUNT
 };
@@ -48,7 +48,7 @@ struct run {
     size_t flowed;                  /* records of the broker up to here were given to the processors that read them */
     struct given answer;            /* the ERP's newest */
     bool journals_not_listed, opened;
-    uint64_t tried;                 /* truncations, numbers, failed allocations */
+    uint64_t tried;                 /* truncations, extremes, failed allocations */
     int failures;
     char folder[128];
 };
@@ -86,8 +86,8 @@ void result_fail(struct run *run, const struct statement *statement, const struc
 struct engine_message message_of(const struct given *given, struct slice value);
 bool undo(struct run *run, struct instance *instance, size_t mark, const struct statement *statement);
 
-/* ---- numbers.c ---- */
-void numbers_try(struct run *run, struct instance *instance, const struct given *given);
+/* ---- extremes.c ---- */
+void extremes_try(struct run *run, struct instance *instance, const struct given *given);
 
 /* ---- outcome.c ---- */
 /* Compares the newest outcome of an event with the words from `from` on; no words: accepted without a reason. */

@@ -1,0 +1,161 @@
+/* extremes: the mode in which every number and text of every record – amounts, counts, dates, times, names, its own time, also those that it does not have – takes the
+ * values at the ends of what can be: of an amount also one that is larger than is held, of a text nothing, bytes that are no text, and more than a key takes. Whatever
+ * the processor makes of it, it goes on, what it would keep and send can be written, and its journals balance. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/codec/encode.h"
+#include "common/codec/plan.h"
+#include "common/codec/wire.h"
+#include "tests/driver/run.h"
+
+enum { VALUES_MAXIMUM = 4096, AMOUNT_SIZE = 8 };
+
+/* A number or text of a record: where it lies, and the field that it is. given: of one that may be null, whether it is not. */
+struct value { char *place; bool *given; const struct codec_type *type; const char *field; };
+struct values { struct value items[VALUES_MAXIMUM]; size_t count; };
+
+static void type_collect(const struct codec_type *type, char *place, bool *given, const char *field, struct values *values);
+
+static void slot_collect(const struct codec_slot *slot, char *base, const char *field, struct values *values) {
+    const struct codec_type *type = slot->type;
+    bool *given = type->kind == CODEC_OPTIONAL ? (bool *)(base + slot->flag_offset) : NULL;
+    type_collect(given ? type->element.type : type, base + slot->offset, given, field, values);
+}
+
+static bool is_text(const struct codec_type *type) { return type->kind == CODEC_STRING || type->kind == CODEC_BYTES; }
+
+static bool is_number(const struct codec_type *type) {
+    return type->kind == CODEC_DECIMAL || type->kind == CODEC_INT || type->kind == CODEC_LONG || type->kind == CODEC_DATE || type->kind == CODEC_TIMESTAMP_MILLIS;
+}
+
+static void type_collect(const struct codec_type *type, char *place, bool *given, const char *field, struct values *values) {
+    if ((is_number(type) || is_text(type)) && values->count < VALUES_MAXIMUM) values->items[values->count++] = (struct value){place, given, type, field};
+    if (given && !*given) return;   /* what else may be null, and is, has nothing in it */
+    for (uint32_t i = 0; type->kind == CODEC_RECORD && i < type->field_count; i++) slot_collect(&type->fields[i].slot, place, type->fields[i].name, values);
+    if (type->kind != CODEC_ARRAY) return;
+    const struct codec_list *list = (const struct codec_list *)(const void *)place;
+    for (size_t i = 0; i < list->count; i++) slot_collect(&type->element, (char *)list->items + i * type->element_size, field, values);
+}
+
+static bool is_wide(const struct codec_type *type) { return type->kind != CODEC_INT && type->kind != CODEC_DATE; }
+
+static void number_set(const struct value *value, int64_t number) {
+    if (is_wide(value->type)) *(int64_t *)(void *)value->place = number;
+    else *(int32_t *)(void *)value->place = (int32_t)number;
+}
+
+static bool record_write(const struct codec_type *type, const void *record, struct buffer *bytes) {
+    buffer_reset(bytes);
+    return codec_wire_append(bytes, broker_schema_id(type)) && codec_encode(type, record, bytes);
+}
+
+/* The record's bytes with more digits at the place than any schema's decimal has. No encoder of ours writes them: those of another amount, which is nowhere else, are
+ * exchanged. */
+static bool record_write_unheld(const struct codec_type *type, const void *record, const struct value *value, struct buffer *bytes) {
+    static const unsigned char mark[1 + AMOUNT_SIZE] = {2 * AMOUNT_SIZE, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
+    number_set(value, 0x0123456789abcdef);
+    if (!record_write(type, record, bytes)) return false;
+    char *found = memmem(bytes->data, bytes->length, mark, sizeof mark);
+    if (!found) return false;
+    memset(found + 1, 0x7f, AMOUNT_SIZE);
+    return true;
+}
+
+static bool journal_balances(const struct posting_command *command) {
+    const struct command_difference difference = command_difference(command);
+    return !difference.amount_e4 && !difference.functional_e4;
+}
+
+/* A record under trial: written as it is now, taken, sealed, and forgotten. */
+struct trial { struct run *run; struct instance *instance; const struct given *given; const struct codec_type *type; const void *record; struct buffer bytes; };
+
+static void bytes_try(struct trial *trial, const struct given *given, struct slice bytes, const char *what) {
+    struct run *run = trial->run;
+    struct instance *instance = trial->instance;
+    const size_t mark = run->broker.count;
+    struct engine_message message = message_of(given, bytes);
+    struct error error = {{0}};
+    enum engine_result result = instance_take(instance, given->topic, &message, &error);
+    if (result == ENGINE_DONE) result = instance_settle(instance, &error);
+    if (result == ENGINE_DONE) result = engine_seal(instance->engine, &error);
+    if (result != ENGINE_DONE) result_fail(run, given->statement, instance, what, result, &error);
+    for (size_t i = mark; i < run->broker.count; i++)
+        if (is_journal(run->broker.items[i]) && !journal_balances(run->broker.items[i]->decoded)) run_fail(run, given->statement, what, "a journal that does not balance");
+    run->tried++;
+    (void)undo(run, instance, mark, given->statement);
+}
+
+static void record_try(struct trial *trial, bool written, const char *what) {
+    if (!written) run_fail(trial->run, trial->given->statement, what, "it cannot be written");
+    else bytes_try(trial, trial->given, (struct slice){trial->bytes.data, trial->bytes.length}, what);
+}
+
+static void number_try(struct trial *trial, const struct value *value) {
+    static const int64_t amount = INT64_C(999999999999999999);
+    const bool is_amount = value->type->kind == CODEC_DECIMAL;
+    const int64_t largest = is_amount ? amount : is_wide(value->type) ? INT64_MAX : INT32_MAX, least = is_amount ? -amount : is_wide(value->type) ? INT64_MIN : INT32_MIN;
+    const int64_t ends[] = {largest, least, 0, 1, -1};
+    char what[120];
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        number_set(value, ends[i]);
+        snprintf(what, sizeof what, "%s with %lld for its number taken", value->field, (long long)ends[i]);
+        record_try(trial, record_write(trial->type, trial->record, &trial->bytes), what);
+    }
+    if (!is_amount) return;
+    snprintf(what, sizeof what, "%s of more digits than are held taken", value->field);
+    record_try(trial, record_write_unheld(trial->type, trial->record, value, &trial->bytes), what);
+}
+
+static void text_try(struct trial *trial, const struct value *value) {
+    static char long_text[3000];   /* more than any key takes */
+    static const struct { const char *bytes; size_t length; } texts[] = {{"", 0}, {"\0", 1}, {"|", 1}, {"\xff\xc0%n%s", 6}, {long_text, 479}, {long_text, sizeof long_text}};
+    if (!long_text[0]) memset(long_text, 'x', sizeof long_text);
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        char what[120];
+        *(struct slice *)(void *)value->place = (struct slice){texts[i].bytes, texts[i].length};
+        snprintf(what, sizeof what, "%s with text %zu of %zu bytes taken", value->field, i, texts[i].length);
+        record_try(trial, record_write(trial->type, trial->record, &trial->bytes), what);
+    }
+}
+
+static void value_try(struct trial *trial, const struct value *value) {
+    const size_t size = is_text(value->type) ? sizeof(struct slice) : is_wide(value->type) ? sizeof(int64_t) : sizeof(int32_t);
+    const bool was_given = !value->given || *value->given;
+    char before[sizeof(struct slice)];
+    memcpy(before, value->place, size);
+    if (!was_given) *value->given = true;
+    (is_text(value->type) ? text_try : number_try)(trial, value);
+    memcpy(value->place, before, size);
+    if (!was_given) *value->given = false;
+}
+
+/* Of the record itself: who writes it chooses its time. */
+static void times_try(struct trial *trial) {
+    static const int64_t times_ms[] = {INT64_MIN, -1, 0, INT64_MAX};
+    for (size_t i = 0; i < sizeof times_ms / sizeof *times_ms; i++) {
+        struct given other = *trial->given;
+        char what[80];
+        other.time_ms = times_ms[i];
+        snprintf(what, sizeof what, "a record of time %lld taken", (long long)times_ms[i]);
+        bytes_try(trial, &other, other.value, what);
+    }
+}
+
+void extremes_try(struct run *run, struct instance *instance, const struct given *given) {
+    const struct codec_type *type = instance->processor->inputs[instance_input(instance, given->topic)].type;
+    uint32_t schema;
+    struct slice payload;
+    if (!given->value.data || !codec_wire_read(given->value.data, given->value.length, &schema, &payload) || !schema || schema != broker_schema_id(type)) return;
+    struct arena arena;
+    arena_init(&arena, 1 << 16, 1 << 24);
+    char *record = arena_alloc(&arena, type->size);
+    struct values *values = calloc(1, sizeof *values);
+    struct trial trial = {run, instance, given, type, record, {0}};
+    if (codec_decode(run->broker.plans[schema - 1], payload.data, payload.length, &arena, record) == CODEC_OK) type_collect(type, record, NULL, "", values);
+    if (values->count) times_try(&trial);
+    for (size_t i = 0; i < values->count; i++) value_try(&trial, &values->items[i]);
+    buffer_free(&trial.bytes);
+    free(values);
+    arena_free(&arena);
+}
