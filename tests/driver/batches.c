@@ -10,7 +10,7 @@ static const char *const result_names[] = {[ENGINE_DONE] = "done", [ENGINE_WAIT]
 void result_fail(struct run *run, const struct statement *statement, const struct instance *instance, const char *expected, enum engine_result result, const struct error *error) {
     char text[800];
     snprintf(text, sizeof text, "%s: %s: %s", instance->processor->name, result_names[result], error->text);
-    run_fail(run, statement, expected, text);
+    run_stop(run, statement, expected, text);
 }
 
 struct engine_message message_of(const struct given *given, struct slice value) {

@@ -8,13 +8,14 @@
 #include "tests/driver/run.h"
 
 static const char usage[] =
-    "kontor-cases [--mode plain|packed|restart|twice|truncate|extremes|allocation] [--one-in N [--seed NUMBER]] [--verbose] FILE|FOLDER...\n"
+    "kontor-cases [--mode plain|packed|restart|twice|truncate|extremes|masters|allocation] [--one-in N [--seed NUMBER]] [--verbose] FILE|FOLDER...\n"
     "  plain       each event is a batch of its own\n"
     "  packed      as many events in a batch as can be: the same must come of it\n"
     "  restart     everything is closed and opened again after each event, and again after what it released: from the local state, and from the topics alone\n"
     "  twice       two runs send the same bytes\n"
     "  truncate    each event is first given cut at every length: poison, and nothing changes\n"
     "  extremes    each event is first given with each of its numbers and texts at the ends of what can be: the processor goes on, and what it makes of it can be written\n"
+    "  masters     some master records have a number or text at the ends of what can be, by --seed: the processors go on; what the case expects is not looked at\n"
     "  allocation  each event is first given with every allocation failing in its turn: aborted, and nothing changes\n"
     "--one-in: only every N-th file, by its name; another seed takes others\n";
 
@@ -43,24 +44,24 @@ static int path_order(const void *a, const void *b) { return strcmp(*(char *cons
 
 static int run_twice(const char *path, uint64_t *tried) {
     uint64_t first = 0, second = 0;
-    int failures = run_file(path, MODE_PLAIN, &first, tried) + run_file(path, MODE_PLAIN, &second, tried);
+    int failures = run_file(path, MODE_PLAIN, 0, &first, tried) + run_file(path, MODE_PLAIN, 0, &second, tried);
     if (first == second) return failures;
     printf("%s: the second run sent other bytes than the first\n", path);
     return failures + 1;
 }
 
-static int run_mode(const char *path, const char *mode, uint64_t *tried) {
+static int run_mode(const char *path, const char *mode, uint64_t seed, uint64_t *tried) {
     static const struct { const char *name; enum mode mode; } modes[] = {{"plain", MODE_PLAIN}, {"packed", MODE_PACKED}, {"restart", MODE_RESTART},
-        {"restart", MODE_REBUILD}, {"truncate", MODE_TRUNCATE}, {"extremes", MODE_EXTREMES}, {"allocation", MODE_ALLOCATION}};
+        {"restart", MODE_REBUILD}, {"truncate", MODE_TRUNCATE}, {"extremes", MODE_EXTREMES}, {"masters", MODE_MASTERS}, {"allocation", MODE_ALLOCATION}};
     int failures = 0;
     if (strcmp(mode, "twice") == 0) return run_twice(path, tried);
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
-        if (strcmp(modes[i].name, mode) == 0) failures += run_file(path, modes[i].mode, NULL, tried);
+        if (strcmp(modes[i].name, mode) == 0) failures += run_file(path, modes[i].mode, seed, NULL, tried);
     return failures;
 }
 
 int cases_main(int count, char **arguments, const struct processor *outside) {
-    static const char *const modes[] = {"plain", "packed", "restart", "twice", "truncate", "extremes", "allocation"};
+    static const char *const modes[] = {"plain", "packed", "restart", "twice", "truncate", "extremes", "masters", "allocation"};
     const char *mode = "plain";
     bool verbose = false, known = false;
     uint64_t one_in = 1, seed = 0;
@@ -84,7 +85,7 @@ int cases_main(int count, char **arguments, const struct processor *outside) {
     for (size_t i = 0; i < path_count; i++) {
         if (!is_taken(paths[i], one_in, seed)) { free(paths[i]); continue; }
         uint64_t tried = 0;
-        int failures = run_mode(paths[i], mode, &tried);
+        int failures = run_mode(paths[i], mode, seed, &tried);
         if (failures) printf("not ok %s: %d failures\n", paths[i], failures);
         else if (verbose) printf("ok %s (%llu faults)\n", paths[i], (unsigned long long)tried);
         else printf("ok %s\n", paths[i]);

@@ -45,22 +45,44 @@ static void number_set(const struct value *value, int64_t number) {
     else *(int32_t *)(void *)value->place = (int32_t)number;
 }
 
-static bool record_write(const struct codec_type *type, const void *record, struct buffer *bytes) {
-    buffer_reset(bytes);
-    return codec_wire_append(bytes, broker_schema_id(type)) && codec_encode(type, record, bytes);
+/* ---- the extremes: so many of each value ---- */
+
+static char long_text[3000];    /* more than any key takes */
+static const struct slice texts[] = {{"", 0}, {"\0", 1}, {"|", 1}, {"\xff\xc0%n%s", 6}, {long_text, 479}, {long_text, sizeof long_text}};
+enum { TEXTS = sizeof texts / sizeof *texts, NUMBERS = 5, AMOUNTS = NUMBERS + 1 /* one that is not held */ };
+
+static size_t extremes_of(const struct codec_type *type) { return is_text(type) ? TEXTS : type->kind == CODEC_DECIMAL ? AMOUNTS : NUMBERS; }
+
+static void number_to_extreme(const struct value *value, size_t extreme) {
+    static const int64_t amount = INT64_C(999999999999999999);
+    const bool is_amount = value->type->kind == CODEC_DECIMAL;
+    const int64_t numbers[NUMBERS] = {is_amount ? amount : is_wide(value->type) ? INT64_MAX : INT32_MAX, is_amount ? -amount : is_wide(value->type) ? INT64_MIN : INT32_MIN, 0, 1, -1};
+    number_set(value, numbers[extreme]);
 }
 
-/* The record's bytes with more digits at the place than any schema's decimal has. No encoder of ours writes them: those of another amount, which is nowhere else, are
- * exchanged. */
-static bool record_write_unheld(const struct codec_type *type, const void *record, const struct value *value, struct buffer *bytes) {
+static bool record_write(const struct codec_type *type, uint32_t schema, const void *record, struct buffer *bytes) {
+    buffer_reset(bytes);
+    return codec_wire_append(bytes, schema) && codec_encode(type, record, bytes);
+}
+
+/* The record with the value at that extreme. No encoder of ours writes more digits than are held: those of another amount, which is nowhere else, are exchanged. */
+static bool record_write_extreme(const struct codec_type *type, uint32_t schema, const void *record, const struct value *value, size_t extreme, struct buffer *bytes) {
     static const unsigned char mark[1 + AMOUNT_SIZE] = {2 * AMOUNT_SIZE, 0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef};
-    number_set(value, 0x0123456789abcdef);
-    if (!record_write(type, record, bytes)) return false;
+    if (value->given) *value->given = true;
+    if (is_text(value->type)) {
+        memset(long_text, 'x', sizeof long_text);
+        *(struct slice *)(void *)value->place = texts[extreme];
+    } else if (extreme < NUMBERS) number_to_extreme(value, extreme);
+    else number_set(value, 0x0123456789abcdef);
+    if (!record_write(type, schema, record, bytes)) return false;
+    if (is_text(value->type) || extreme < NUMBERS) return true;
     char *found = memmem(bytes->data, bytes->length, mark, sizeof mark);
     if (!found) return false;
     memset(found + 1, 0x7f, AMOUNT_SIZE);
     return true;
 }
+
+/* ---- one record with each ---- */
 
 static bool journal_balances(const struct posting_command *command) {
     const struct command_difference difference = command_difference(command);
@@ -86,46 +108,17 @@ static void bytes_try(struct trial *trial, const struct given *given, struct sli
     (void)undo(run, instance, mark, given->statement);
 }
 
-static void record_try(struct trial *trial, bool written, const char *what) {
-    if (!written) run_fail(trial->run, trial->given->statement, what, "it cannot be written");
-    else bytes_try(trial, trial->given, (struct slice){trial->bytes.data, trial->bytes.length}, what);
-}
-
-static void number_try(struct trial *trial, const struct value *value) {
-    static const int64_t amount = INT64_C(999999999999999999);
-    const bool is_amount = value->type->kind == CODEC_DECIMAL;
-    const int64_t largest = is_amount ? amount : is_wide(value->type) ? INT64_MAX : INT32_MAX, least = is_amount ? -amount : is_wide(value->type) ? INT64_MIN : INT32_MIN;
-    const int64_t ends[] = {largest, least, 0, 1, -1};
-    char what[120];
-    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
-        number_set(value, ends[i]);
-        snprintf(what, sizeof what, "%s with %lld for its number taken", value->field, (long long)ends[i]);
-        record_try(trial, record_write(trial->type, trial->record, &trial->bytes), what);
-    }
-    if (!is_amount) return;
-    snprintf(what, sizeof what, "%s of more digits than are held taken", value->field);
-    record_try(trial, record_write_unheld(trial->type, trial->record, value, &trial->bytes), what);
-}
-
-static void text_try(struct trial *trial, const struct value *value) {
-    static char long_text[3000];   /* more than any key takes */
-    static const struct { const char *bytes; size_t length; } texts[] = {{"", 0}, {"\0", 1}, {"|", 1}, {"\xff\xc0%n%s", 6}, {long_text, 479}, {long_text, sizeof long_text}};
-    if (!long_text[0]) memset(long_text, 'x', sizeof long_text);
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        char what[120];
-        *(struct slice *)(void *)value->place = (struct slice){texts[i].bytes, texts[i].length};
-        snprintf(what, sizeof what, "%s with text %zu of %zu bytes taken", value->field, i, texts[i].length);
-        record_try(trial, record_write(trial->type, trial->record, &trial->bytes), what);
-    }
-}
-
 static void value_try(struct trial *trial, const struct value *value) {
     const size_t size = is_text(value->type) ? sizeof(struct slice) : is_wide(value->type) ? sizeof(int64_t) : sizeof(int32_t);
     const bool was_given = !value->given || *value->given;
     char before[sizeof(struct slice)];
     memcpy(before, value->place, size);
-    if (!was_given) *value->given = true;
-    (is_text(value->type) ? text_try : number_try)(trial, value);
+    for (size_t i = 0; i < extremes_of(value->type); i++) {
+        char what[120];
+        snprintf(what, sizeof what, "%s at extreme %zu (tests/driver/extremes.c) taken", value->field, i);
+        if (!record_write_extreme(trial->type, broker_schema_id(trial->type), trial->record, value, i, &trial->bytes)) run_fail(trial->run, trial->given->statement, what, "it cannot be written");
+        else bytes_try(trial, trial->given, (struct slice){trial->bytes.data, trial->bytes.length}, what);
+    }
     memcpy(value->place, before, size);
     if (!was_given) *value->given = false;
 }
@@ -142,20 +135,54 @@ static void times_try(struct trial *trial) {
     }
 }
 
+/* A record read into the arena, and its values. False: it is none of the type. */
+static bool record_read(const struct codec_type *type, const struct codec_plan *plan, struct slice value, struct arena *arena, uint32_t *schema, char **record, struct values *values) {
+    struct slice payload;
+    if (!value.data || !codec_wire_read(value.data, value.length, schema, &payload)) return false;
+    *record = arena_alloc(arena, type->size);
+    if (codec_decode(plan, payload.data, payload.length, arena, *record) != CODEC_OK) return false;
+    type_collect(type, *record, NULL, "", values);
+    return values->count > 0;
+}
+
 void extremes_try(struct run *run, struct instance *instance, const struct given *given) {
     const struct codec_type *type = instance->processor->inputs[instance_input(instance, given->topic)].type;
-    uint32_t schema;
-    struct slice payload;
-    if (!given->value.data || !codec_wire_read(given->value.data, given->value.length, &schema, &payload) || !schema || schema != broker_schema_id(type)) return;
-    struct arena arena;
-    arena_init(&arena, 1 << 16, 1 << 24);
-    char *record = arena_alloc(&arena, type->size);
+    struct trial trial = {run, instance, given, type, NULL, {0}};
     struct values *values = calloc(1, sizeof *values);
-    struct trial trial = {run, instance, given, type, record, {0}};
-    if (codec_decode(run->broker.plans[schema - 1], payload.data, payload.length, &arena, record) == CODEC_OK) type_collect(type, record, NULL, "", values);
-    if (values->count) times_try(&trial);
-    for (size_t i = 0; i < values->count; i++) value_try(&trial, &values->items[i]);
+    struct arena arena;
+    uint32_t schema;
+    char *record;
+    arena_init(&arena, 1 << 16, 1 << 24);
+    if (record_read(type, run->broker.plans[broker_schema_id(type) - 1], given->value, &arena, &schema, &record, values) && schema == broker_schema_id(type)) {
+        trial.record = record;
+        times_try(&trial);
+        for (size_t i = 0; i < values->count; i++) value_try(&trial, &values->items[i]);
+    }
     buffer_free(&trial.bytes);
     free(values);
     arena_free(&arena);
+}
+
+/* ---- one value of a record ---- */
+
+bool extreme_put(const struct codec_type *type, struct slice *value, uint64_t chance, struct arena *keeps) {
+    struct values *values = calloc(1, sizeof *values);
+    struct buffer bytes = {0};
+    struct error error;
+    struct arena arena;
+    uint32_t schema;
+    char *record;
+    arena_init(&arena, 1 << 16, 1 << 24);
+    struct codec_plan *plan = codec_plan_own(type, &error);
+    bool ok = plan && record_read(type, plan, *value, &arena, &schema, &record, values);
+    if (ok) {
+        const struct value *chosen = &values->items[chance % values->count];
+        ok = record_write_extreme(type, schema, record, chosen, chance / values->count % extremes_of(chosen->type), &bytes);
+    }
+    if (ok) *value = (struct slice){arena_copy(keeps, bytes.data, bytes.length), bytes.length};
+    codec_plan_free(plan);
+    buffer_free(&bytes);
+    free(values);
+    arena_free(&arena);
+    return ok;
 }

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "common/codec/wire.h"
+#include "common/platform/hash.h"
 #include "schemas/posting_rule_set.h"
 #include "tests/driver/records.h"
 #include "tests/driver/run.h"
@@ -14,8 +15,19 @@ static bool table_find(const char *name, int *table, struct error *error) {
     return error_set(error, "there is no table %s", name);
 }
 
+/* One record in SPOILED_ONE_IN. */
+static void spoil(struct run *run, int table, struct slice key, struct slice *value) {
+    enum { SPOILED_ONE_IN = 40 };
+    run->chance = hash_bytes(&run->chance, sizeof run->chance);
+    if (run->mode != MODE_MASTERS || run->chance % SPOILED_ONE_IN || !extreme_put(master_tables[table].type, value, run->chance / SPOILED_ONE_IN, &run->arena)) return;
+    const size_t length = strlen(run->spoiled);
+    snprintf(run->spoiled + length, sizeof run->spoiled - length, "%s%s " SLICE_FORMAT, length ? ", " : "master ", master_tables[table].name, SLICE_ARGUMENT(key));
+    run->tried++;
+}
+
 static bool topic_put(struct run *run, int table, struct slice key, struct slice value, struct error *error) {
     char topic[128];
+    spoil(run, table, key, &value);
     snprintf(topic, sizeof topic, "master.%s", master_tables[table].name);
     const struct engine_output output = {.topic = topic, .key = key, .value = value};
     return broker_append(&run->broker, NULL, &output, error);

@@ -16,6 +16,7 @@ enum mode {
     MODE_REBUILD,       /* the same, with nothing but the topics */
     MODE_TRUNCATE,      /* each event is first given cut at every length */
     MODE_EXTREMES,      /* each event is first given with each of its numbers and texts at the ends of what can be */
+    MODE_MASTERS,       /* some master records have a number or text at the ends of what can be: no expectation is looked at */
     MODE_ALLOCATION,    /* each event is first given with every allocation failing in its turn */
     MODE_COUNT
 };
@@ -49,14 +50,17 @@ struct run {
     struct given answer;            /* the ERP's newest */
     bool journals_not_listed, opened;
     uint64_t tried;                 /* truncations, extremes, failed allocations */
+    uint64_t chance;                /* of MODE_MASTERS: the next */
+    char spoiled[300];              /* ... which records were, as many as there is room for */
     int failures;
     char folder[128];
 };
 
 /* Runs a file; the number of failures, each printed. *outputs, if wanted, is a hash over all bytes that left the processors, *tried how many faults were tried. */
-int run_file(const char *path, enum mode mode, uint64_t *outputs, uint64_t *tried);
+int run_file(const char *path, enum mode mode, uint64_t seed, uint64_t *outputs, uint64_t *tried);
 
-/* Prints file:line, the statement, and both texts, line under line. */
+/* Prints file:line, the statement, and both texts, line under line. run_stop: of a processor that does not go on, whatever the mode. */
+void run_stop(struct run *run, const struct statement *statement, const char *expected, const char *got);
 void run_fail(struct run *run, const struct statement *statement, const char *expected, const char *got);
 
 /* ---- events.c ---- */
@@ -88,6 +92,8 @@ bool undo(struct run *run, struct instance *instance, size_t mark, const struct 
 
 /* ---- extremes.c ---- */
 void extremes_try(struct run *run, struct instance *instance, const struct given *given);
+/* One value of the record, as chance has it, at one of its extremes; the bytes live in the arena. False: it has none. */
+bool extreme_put(const struct codec_type *type, struct slice *value, uint64_t chance, struct arena *keeps);
 
 /* ---- outcome.c ---- */
 /* Compares the newest outcome of an event with the words from `from` on; no words: accepted without a reason. */
