@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "common/codec/numbers.h"
+#include "common/codec/measure.h"
 #include "common/codec/plan.h"
 #include "common/codec/wire.h"
 #include "common/platform/hash.h"
@@ -136,6 +136,9 @@ void deciding_read(struct decision *decision, bool from_parking) {
     decision->record = record;
     decision->input->envelope(decision, record, &decision->envelope);
     envelope_check(decision, from_parking);
+    size_t count;
+    const char *list = codec_longest_list(decision->input->type, record, &count);
+    if (count > LIST_MAXIMUM) report(decision, decision->input->internal ? REASON_DECODE_FAILED : REASON_AMOUNT_OVERFLOW, list, "%zu of them, at most %d are decided at a time", count, LIST_MAXIMUM);
     const struct envelope *envelope = &decision->envelope;
     decision->event_hash = hash_bytes(envelope->event_id.data, envelope->event_id.length) ^ hash_bytes(envelope->source.data, envelope->source.length) * 0x9E3779B97F4A7C15u;
 }

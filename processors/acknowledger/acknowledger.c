@@ -43,8 +43,10 @@ static void step_envelope(struct decision *decision, const void *record, struct 
 }
 
 static void decide_step(struct decision *decision, const void *record) {
-    const struct document_step *step = record;
+    struct document_step *step = decision_alloc(decision, sizeof *step);
     struct life life, before;
+    *step = *(const struct document_step *)record;
+    if (step->links.count > LINKS_KEPT) step->links.count = LINKS_KEPT;     /* no processor says more */
     if (slice_equal(step->step, SLICE("summary"))) { summaries_take(decision, step); return; }
     life_begin(&life, decision, step->entity, step->flow, step->partner, step->document);
     before = life;

@@ -1,7 +1,7 @@
 /* items: the open items of suppliers, followed on payables, and how much of them a payment may settle. */
 #include "processors/payment/payment.h"
 
-#include "common/codec/numbers.h"
+#include "common/codec/measure.h"
 #include "schemas/payable.h"
 #include "schemas/tax_code.h"
 

@@ -1,12 +1,13 @@
 /* extremes: the mode in which every number and text of every record – amounts, counts, dates, times, names, its own time, also those that it does not have – takes the
- * values at the ends of what can be: of an amount also one that is larger than is held, of a text nothing, bytes that are no text, and more than a key takes. Whatever
- * the processor makes of it, it goes on, what it would keep and send can be written, and its journals balance. */
+ * values at the ends of what can be: of an amount also one that is larger than is held, of a text nothing, bytes that are no text, and more than a key takes; and every list has as
+ * many items as are decided, and one more. Whatever the processor makes of it, it goes on, what it would keep and send can be written, and its journals balance. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "common/codec/encode.h"
 #include "common/codec/plan.h"
 #include "common/codec/wire.h"
+#include "common/runtime/engine_internal.h"
 #include "tests/driver/run.h"
 
 enum { VALUES_MAXIMUM = 4096, AMOUNT_SIZE = 8 };
@@ -90,7 +91,21 @@ static bool journal_balances(const struct posting_command *command) {
 }
 
 /* A record under trial: written as it is now, taken, sealed, and forgotten. */
-struct trial { struct run *run; struct instance *instance; const struct given *given; const struct codec_type *type; const void *record; struct buffer bytes; };
+struct trial {
+    struct run *run;
+    struct instance *instance;
+    const struct given *given;
+    const struct codec_type *type;
+    const void *record;
+    struct buffer bytes;
+    bool too_long;      /* it must not be accepted */
+};
+
+static bool is_accepted(const struct stored *stored, const struct given *given) {
+    if (!stored_in(stored, "acknowledgments")) return false;
+    const struct acknowledgment *acknowledgment = stored->decoded;
+    return acknowledgment->outcome == ACKNOWLEDGED_OUTCOME_ACCEPTED && slice_equal(acknowledgment->origin, slice_of(given->origin));
+}
 
 static void bytes_try(struct trial *trial, const struct given *given, struct slice bytes, const char *what) {
     struct run *run = trial->run;
@@ -102,8 +117,11 @@ static void bytes_try(struct trial *trial, const struct given *given, struct sli
     if (result == ENGINE_DONE) result = instance_settle(instance, &error);
     if (result == ENGINE_DONE) result = engine_seal(instance->engine, &error);
     if (result != ENGINE_DONE) result_fail(run, given->statement, instance, what, result, &error);
-    for (size_t i = mark; i < run->broker.count; i++)
-        if (is_journal(run->broker.items[i]) && !journal_balances(run->broker.items[i]->decoded)) run_fail(run, given->statement, what, "a journal that does not balance");
+    for (size_t i = mark; i < run->broker.count; i++) {
+        const struct stored *sent = run->broker.items[i];
+        if (is_journal(sent) && !journal_balances(sent->decoded)) run_fail(run, given->statement, what, "a journal that does not balance");
+        if (trial->too_long && is_accepted(sent, given)) run_fail(run, given->statement, what, "it was accepted");
+    }
     run->tried++;
     (void)undo(run, instance, mark, given->statement);
 }
@@ -135,6 +153,54 @@ static void times_try(struct trial *trial) {
     }
 }
 
+/* ---- long lists ---- */
+
+/* Once for each list of each sort of event, so that it does not take for ever. */
+static bool is_new(const struct trial *trial, const char *list) {
+    static char known[500][120];
+    static size_t count;
+    char name[120];
+    const struct statement *said = trial->given->statement;
+    snprintf(name, sizeof name, "%s %s %s %.20s %.30s", trial->instance->processor->name, trial->type->name, list, said->words[1], said->count > 2 ? said->words[2] : "");
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(known[i], name) == 0) return false;
+    if (count < sizeof known / sizeof *known) strcpy(known[count++], name);
+    return true;
+}
+
+/* The list's items over and over, so many, with numbers of their own in their first field where that is a text. */
+static struct codec_list list_repeat(const struct codec_type *type, const struct codec_list *list, size_t count, struct arena *arena) {
+    char *items = arena_alloc(arena, count * type->element_size);
+    const struct codec_slot *first = &type->element.type->fields[0].slot;
+    for (size_t i = 0; i < count; i++) {
+        char *item = items + i * type->element_size, *number = arena_alloc(arena, 12);
+        memcpy(item, (const char *)list->items + i % list->count * type->element_size, type->element_size);
+        if (first->type->kind == CODEC_STRING) *(struct slice *)(void *)(item + first->offset) = (struct slice){number, (size_t)sprintf(number, "%zu", i + 1)};
+    }
+    return (struct codec_list){items, count};
+}
+
+/* As many items as are decided, and one more. */
+static void lists_try(struct trial *trial, char *record, struct arena *arena) {
+    for (uint32_t i = 0; i < trial->type->field_count; i++) {
+        const struct codec_field *field = &trial->type->fields[i];
+        const struct codec_type *type = field->slot.type;
+        struct codec_list *list = (struct codec_list *)(void *)(record + field->slot.offset);
+        if (type->kind != CODEC_ARRAY || type->element.type->kind != CODEC_RECORD || !list->count || !is_new(trial, field->name)) continue;
+        const struct codec_list before = *list;
+        for (size_t more = 0; more < 2; more++) {
+            char what[120];
+            snprintf(what, sizeof what, "%zu %s taken", LIST_MAXIMUM + more, field->name);
+            trial->too_long = more > 0;
+            *list = list_repeat(type, &before, LIST_MAXIMUM + more, arena);
+            if (!record_write(trial->type, broker_schema_id(trial->type), record, &trial->bytes)) run_fail(trial->run, trial->given->statement, what, "it cannot be written");
+            else bytes_try(trial, trial->given, (struct slice){trial->bytes.data, trial->bytes.length}, what);
+        }
+        trial->too_long = false;
+        *list = before;
+    }
+}
+
 /* A record read into the arena, and its values. False: it is none of the type. */
 static bool record_read(const struct codec_type *type, const struct codec_plan *plan, struct slice value, struct arena *arena, uint32_t *schema, char **record, struct values *values) {
     struct slice payload;
@@ -147,15 +213,16 @@ static bool record_read(const struct codec_type *type, const struct codec_plan *
 
 void extremes_try(struct run *run, struct instance *instance, const struct given *given) {
     const struct codec_type *type = instance->processor->inputs[instance_input(instance, given->topic)].type;
-    struct trial trial = {run, instance, given, type, NULL, {0}};
+    struct trial trial = {.run = run, .instance = instance, .given = given, .type = type};
     struct values *values = calloc(1, sizeof *values);
     struct arena arena;
     uint32_t schema;
     char *record;
-    arena_init(&arena, 1 << 16, 1 << 24);
+    arena_init(&arena, 1 << 16, 1 << 26);
     if (record_read(type, run->broker.plans[broker_schema_id(type) - 1], given->value, &arena, &schema, &record, values) && schema == broker_schema_id(type)) {
         trial.record = record;
         times_try(&trial);
+        lists_try(&trial, record, &arena);
         for (size_t i = 0; i < values->count; i++) value_try(&trial, &values->items[i]);
     }
     buffer_free(&trial.bytes);

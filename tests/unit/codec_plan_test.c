@@ -10,7 +10,7 @@
 #include "common/codec/encode.h"
 #include "common/codec/json.h"
 #include "common/codec/layout.h"
-#include "common/codec/numbers.h"
+#include "common/codec/measure.h"
 #include "common/codec/plan.h"
 
 #define FIELD(name, type) "{\"name\":\"" name "\",\"type\":" type "}"
@@ -242,6 +242,32 @@ static void test_not_a_number(void **state) {
     assert_string_equal(unheld_in("{\"type\":\"map\",\"values\":" THREE "}", BYTES("\x00\x02\x02k\x04\x03\xe8\x00")), "a");
 }
 
+static void test_longest_list(void **state) {
+    (void)state;
+    struct error error = {{0}};
+    const struct codec_type *type = codec_type_parse(RECORD(FIELD("a", "{\"type\":\"array\",\"items\":\"int\"}") "," FIELD("b", "{\"type\":\"map\",\"values\":\"int\"}") ","
+                                                            FIELD("c", "{\"type\":\"array\",\"items\":{\"type\":\"array\",\"items\":\"int\"}}")), &error);
+    static const struct { const char *bytes; size_t length; const char *longest; size_t count; } all[] = {
+        {BYTES("\x00\x00\x00"), NULL, 0}, {BYTES("\x04\x00\x00\x00\x00\x00"), "a", 2}, {BYTES("\x02\x00\x00\x04\x02x\x00\x02y\x00\x00\x00"), "b", 2},
+        {BYTES("\x02\x00\x00\x00\x04\x00\x00\x00"), "c", 2}, {BYTES("\x00\x00\x02\x06\x00\x00\x00\x00\x00"), "c", 1}};
+    assert_non_null(type);
+    struct codec_plan *plan = codec_plan_own(type, &error);
+    struct arena arena;
+    arena_init(&arena, 1024, 1u << 20);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        size_t count = 77;
+        void *record = arena_alloc(&arena, type->size);
+        assert_int_equal(codec_decode(plan, all[i].bytes, all[i].length, &arena, record), CODEC_OK);
+        const char *longest = codec_longest_list(type, record, &count);
+        assert_int_equal(count, all[i].count);
+        if (all[i].longest) assert_string_equal(longest, all[i].longest);
+        else assert_null(longest);
+    }
+    arena_free(&arena);
+    codec_plan_free(plan);
+    codec_type_free(type);
+}
+
 static void test_numbers(void **state) {
     (void)state;
     /* Zigzag, specification "Binary Encoding": 0 00, -1 01, 1 02, -64 7f, 64 80 01. */
@@ -348,7 +374,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_promotions), cmocka_unit_test(test_times), cmocka_unit_test(test_fields), cmocka_unit_test(test_default_of_every_type),
         cmocka_unit_test(test_enums), cmocka_unit_test(test_unions), cmocka_unit_test(test_decimals), cmocka_unit_test(test_decimal_sentinels),
-        cmocka_unit_test(test_not_a_number), cmocka_unit_test(test_numbers), cmocka_unit_test(test_damage), cmocka_unit_test(test_recursive_writer), cmocka_unit_test(test_every_truncation),
+        cmocka_unit_test(test_not_a_number), cmocka_unit_test(test_longest_list), cmocka_unit_test(test_numbers), cmocka_unit_test(test_damage), cmocka_unit_test(test_recursive_writer), cmocka_unit_test(test_every_truncation),
         cmocka_unit_test(test_encode), cmocka_unit_test(test_arena_limit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

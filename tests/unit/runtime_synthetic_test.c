@@ -35,6 +35,12 @@ static void decide(struct decision *decision, const void *record) {
     audited(decision, &entry);
     if (slice_equal(event->verdict, SLICE("parked"))) wait_for_state(decision, REASON_ORIGINAL_UNKNOWN, "document", STORE_THINGS, SLICE("missing"));
     if (slice_equal(event->verdict, SLICE("held"))) report(decision, REASON_POSSIBLE_DUPLICATE, "document", "");
+    if (slice_equal(event->verdict, SLICE("large"))) {
+        static char text[4 << 20];
+        struct event large = *event;
+        large.verdict = (struct slice){text, sizeof text};
+        (void)emit(decision, OUTPUT_EVENTS, (struct slice){0}, &large);
+    }
     if (slice_equal(event->verdict, SLICE("rejected"))) report(decision, REASON_TOTAL_MISMATCH, "total", "");
 }
 
@@ -208,6 +214,21 @@ static void a_real_one_leaves_all_of_it(void **unused) {
     assert_int_equal(tallies, 1);
 }
 
+/* Kafka would refuse it, the batch would be aborted, and decided again, for ever. */
+static void what_no_record_can_hold_is_not_sent(void **unused) {
+    (void)unused;
+    tell(INPUT_EVENTS, "TEST", "P", "large", false, 0);
+    const struct acknowledgment *told = NULL;
+    for (size_t i = 0; i < sent_count; i++) {
+        assert_string_not_equal(sent[i].topic, "thing.events");
+        if (strcmp(sent[i].topic, "acknowledgments") == 0) told = &sent[i].told;
+    }
+    assert_non_null(told);
+    assert_int_equal(told->outcome, ACKNOWLEDGED_OUTCOME_REJECTED);
+    assert_int_equal(told->reasons.count, 1);
+    assert_true(slice_equal(told->reasons.items[0].code, SLICE("AMOUNT_OVERFLOW")));
+}
+
 static void time_stands_still(void **unused) {
     (void)unused;
     tell(INPUT_EVENTS, "TEST", "W", "parked", false, 0);
@@ -257,6 +278,7 @@ int main(void) {
     processor.outputs[OUTPUT_EVENTS] = (struct processor_output){"thing.events", event_type, .event_time = true};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_leaves_but_the_acknowledgment, set_up, tear_down), cmocka_unit_test_setup_teardown(a_real_one_leaves_all_of_it, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_no_record_can_hold_is_not_sent, set_up, tear_down),
         cmocka_unit_test_setup_teardown(time_stands_still, set_up, tear_down), cmocka_unit_test_setup_teardown(followers_pass_it_over, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mark_and_permission_must_agree, set_up, tear_down)};
     int failed = cmocka_run_group_tests(tests, NULL, NULL);

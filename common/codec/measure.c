@@ -1,4 +1,4 @@
-#include "common/codec/numbers.h"
+#include "common/codec/measure.h"
 
 #include <stdbool.h>
 
@@ -31,4 +31,18 @@ const char *codec_not_a_number(const struct codec_type *record_type, const void 
     for (uint32_t i = 0; i < record_type->field_count; i++)
         if (!slot_holds(&record_type->fields[i].slot, record)) return record_type->fields[i].name;
     return NULL;
+}
+
+const char *codec_longest_list(const struct codec_type *record_type, const void *record, size_t *count) {
+    const char *longest = NULL;
+    *count = 0;
+    for (uint32_t i = 0; i < record_type->field_count; i++) {
+        const struct codec_slot *slot = &record_type->fields[i].slot;
+        if (slot->type->kind != CODEC_ARRAY && slot->type->kind != CODEC_MAP) continue;
+        const struct codec_list *list = (const struct codec_list *)(const void *)((const char *)record + slot->offset);
+        if (list->count <= *count) continue;
+        longest = record_type->fields[i].name;
+        *count = list->count;
+    }
+    return longest;
 }
