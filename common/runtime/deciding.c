@@ -99,6 +99,16 @@ static void envelope_check(struct decision *decision, bool from_parking) {
     report(decision, REASON_SOURCE_NOT_AUTHORISED, "source", SLICE_FORMAT " may not say this for " SLICE_FORMAT, SLICE_ARGUMENT(envelope->source), SLICE_ARGUMENT(envelope->entity));
 }
 
+/* Of events alone: what kontor's own records list comes of events, and may be several times as much. */
+static void lists_check(struct decision *decision) {
+    static const char events[] = ".events";
+    const struct slice topic = slice_of(decision->input->topic);
+    size_t count;
+    const char *list = codec_longest_list(decision->input->type, decision->record, &count);
+    if (count <= LIST_MAXIMUM || topic.length < sizeof events || memcmp(topic.data + topic.length - (sizeof events - 1), events, sizeof events - 1) != 0) return;
+    report(decision, REASON_AMOUNT_OVERFLOW, list, "%zu of them, at most %d are decided", count, LIST_MAXIMUM);
+}
+
 /* Bytes to record and envelope. Leaves by decision_fail(ENGINE_WAIT) when the registry cannot be asked. */
 void deciding_read(struct decision *decision, bool from_parking) {
     struct engine *engine = decision->engine;
@@ -136,9 +146,7 @@ void deciding_read(struct decision *decision, bool from_parking) {
     decision->record = record;
     decision->input->envelope(decision, record, &decision->envelope);
     envelope_check(decision, from_parking);
-    size_t count;
-    const char *list = codec_longest_list(decision->input->type, record, &count);
-    if (count > LIST_MAXIMUM) report(decision, decision->input->internal ? REASON_DECODE_FAILED : REASON_AMOUNT_OVERFLOW, list, "%zu of them, at most %d are decided at a time", count, LIST_MAXIMUM);
+    lists_check(decision);
     const struct envelope *envelope = &decision->envelope;
     decision->event_hash = hash_bytes(envelope->event_id.data, envelope->event_id.length) ^ hash_bytes(envelope->source.data, envelope->source.length) * 0x9E3779B97F4A7C15u;
 }

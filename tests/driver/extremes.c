@@ -191,7 +191,7 @@ static void lists_try(struct trial *trial, char *record, struct arena *arena) {
         for (size_t more = 0; more < 2; more++) {
             char what[120];
             snprintf(what, sizeof what, "%zu %s taken", LIST_MAXIMUM + more, field->name);
-            trial->too_long = more > 0;
+            trial->too_long = more > 0 && strstr(trial->given->topic, ".events");
             *list = list_repeat(type, &before, LIST_MAXIMUM + more, arena);
             if (!record_write(trial->type, broker_schema_id(trial->type), record, &trial->bytes)) run_fail(trial->run, trial->given->statement, what, "it cannot be written");
             else bytes_try(trial, trial->given, (struct slice){trial->bytes.data, trial->bytes.length}, what);
