@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "common/codec/encode.h"
 #include "common/codec/measure.h"
 #include "common/codec/plan.h"
 #include "common/codec/wire.h"
@@ -149,6 +150,24 @@ void deciding_read(struct decision *decision, bool from_parking) {
     lists_check(decision);
     const struct envelope *envelope = &decision->envelope;
     decision->event_hash = hash_bytes(envelope->event_id.data, envelope->event_id.length) ^ hash_bytes(envelope->source.data, envelope->source.length) * 0x9E3779B97F4A7C15u;
+}
+
+/* What is kept of a large event may be more than a record of the changelog can hold: Kafka would refuse it, and the batch be decided anew for ever. */
+static void effects_measure(struct decision *decision) {
+    enum { LARGE = 64 << 10 /* of less, nothing so large is made */ };
+    struct buffer *scratch = &decision->engine->scratch;
+    if (decision->message->value.length < LARGE) return;
+    for (const struct effect *effect = decision->first_effect; effect; effect = effect->next) {
+        buffer_reset(scratch);
+        if (!effect->value || !codec_encode(decision->engine->store_types[STORE_FIRST + effect->store], effect->value, scratch) || scratch->length <= KEPT_SIZE_MAXIMUM) continue;
+        report(decision, REASON_AMOUNT_OVERFLOW, "", "%zu bytes would be kept of it, at most %d are", scratch->length, KEPT_SIZE_MAXIMUM);
+        return;
+    }
+}
+
+static void decide(struct decision *decision) {
+    decision->input->decide(decision, decision->record);
+    effects_measure(decision);
 }
 
 /* The engine's sum for the tally's counter, entity and step. */
@@ -334,7 +353,7 @@ void deciding_new(struct decision *decision) {
     } else if (refused(decision)) outcome = conclude_new(decision);   /* its source's permission cannot be trusted now */
     else {
         decision->voided = envelope->overtakes && establishing_void(decision);
-        decision->input->decide(decision, decision->record);
+        decide(decision);
         outcome = conclude_new(decision);
         if (envelope->overtakes) parking_trigger_document(decision, STORE_FIRST + envelope->cancels.store, envelope->cancels.key);
         else if (waits && outcome == OUTCOME_ACCEPTED) parking_trigger_document(decision, STORE_FIRST + document.store, document.key);
@@ -357,7 +376,7 @@ void deciding_synthetic(struct decision *decision) {
     } else if (queues_behind(decision)) report(decision, REASON_OUT_OF_ORDER, "", "");
     else {
         decision->voided = envelope->overtakes && establishing_waits(decision, envelope->cancels);
-        if (!refused(decision)) decision->input->decide(decision, decision->record);
+        if (!refused(decision)) decide(decision);
         verdict = decision_verdict(decision);
     }
     if (verdict == VERDICT_POISON) { deciding_poison(decision); return; }   /* one of its codes is too long to be a key */
@@ -387,7 +406,7 @@ void deciding_again(struct decision *decision, uint64_t sequence, const struct p
     if (decision->heaviest < CLASS_POISON) {
         const struct document document = decision->envelope.document;
         if (document.store >= 0 && overlay_has_seen(overlay_find(decision, STORE_FIRST + document.store, document.key), decision->event_hash)) report(decision, REASON_DUPLICATE_EVENT, "event_id", "");
-        else if (!refused(decision)) decision->input->decide(decision, decision->record);
+        else if (!refused(decision)) decide(decision);
     }
     int outcome;
     switch (decision_verdict(decision)) {

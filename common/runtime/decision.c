@@ -329,7 +329,7 @@ struct slice emit(struct decision *decision, int output, struct slice erp, const
 struct slice emit_keyed(struct decision *decision, int output, struct slice erp, const void *record, struct slice key) {
     struct emission *emission = decision_alloc(decision, sizeof *emission);
     *emission = (struct emission){.output = output, .erp = erp, .key = key, .bytes = conclude_bytes(decision, &decision->engine->outputs[output], record)};
-    if (emission->bytes.length > OUTPUT_SIZE_MAXIMUM)
+    if (emission->bytes.length > RECORD_SIZE_MAXIMUM)   /* who reads it takes no more */
         report(decision, REASON_AMOUNT_OVERFLOW, "", "what comes of it takes %zu bytes on %s, more than a record may have", emission->bytes.length, decision->engine->outputs[output].name);
     *decision->last_emission = emission;
     decision->last_emission = &emission->next;

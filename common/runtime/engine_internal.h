@@ -22,7 +22,7 @@ enum { STORE_ENGINE = 0, STORE_PARKED = 1, STORE_FIRST = 2, STORE_LIMIT = STORE_
 enum { LAYOUT_KEY_SIZE = 8, LAYOUT_LIMIT = 256 };
 /* A record from outside may have so many bytes, and so much of a longer one is kept in its dead letter: what is made of a record must fit into one of ours, of
  * 4 MiB (deploy/topics.tsv, producer.c). The topics take 1 MiB unless somebody has raised that. */
-enum { RECORD_SIZE_MAXIMUM = 3 << 20, LETTER_SIZE_MAXIMUM = 1 << 20, OUTPUT_SIZE_MAXIMUM = (4 << 20) - (64 << 10) };
+enum { RECORD_SIZE_MAXIMUM = 3 << 20, LETTER_SIZE_MAXIMUM = 1 << 20, KEPT_SIZE_MAXIMUM = (4 << 20) - (64 << 10) };
 /* So many lines an event may have: what is made of them fits into a batch's memory, and is decided within a transaction's time (some of it is quadratic). */
 enum { LIST_MAXIMUM = 10000 };
 enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 128, EVENT_IDS_MAXIMUM = 256, MARKS_MAXIMUM = 64, LINKS_MAXIMUM = 256, STEP_SIZE = 64, SHOWN_SIZE = 17 };

@@ -36,6 +36,7 @@ struct invoice {
     bool match_failed;                  /* and the policy is to block the payment */
     const int64_t *taxes_e4;            /* tax by line, where it was computed on the sum of a tax code; NULL: nowhere */
     bool *taxes_known;                  /* for which lines */
+    struct engine_tax *answered;        /* tax by line, where the external engine told it by tax code; NULL: not asked yet */
     int64_t retained_e4, retained_functional_e4;
     size_t taxed_lines;                 /* with deductible tax that was charged */
     struct payable payable;             /* the open item in the making: sums of the lines, terms */

@@ -151,6 +151,29 @@ void invoice_taxes_check(struct invoice *invoice) {
 
 /* ---- the external engine ---- */
 
+struct engine_tax { bool tried, known; int64_t tax_e4; };
+
+/* What the answer says of a tax code, over all lines that have it; once, or a long invoice would need the square of its lines in memory. */
+static void answer_spread(struct invoice *invoice, const struct answered_tax *answered) {
+    const struct invoice_event *event = invoice->event;
+    struct spread_share *shares = decision_alloc(invoice->decision, event->lines.count * sizeof *shares);
+    const int sign = invoice->negated ? -1 : 1;
+    size_t count = 0;
+    int64_t taxable_e4 = 0;
+    bool fits = true;
+    for (size_t n = 0; n < event->lines.count; n++) {
+        const struct invoice_line *line = &event->lines.items[n];
+        if (!slice_equal(line->tax_code, answered->tax_code)) continue;
+        invoice->answered[n].tried = true;
+        fits = fits && facts_amount_fits(line->net_e4) && decimal_add(taxable_e4, line->net_e4, &taxable_e4);
+        if (fits) shares[count++].numerator = (__int128)line->net_e4 * sign * answered->tax_e4;
+    }
+    for (size_t n = 0; taxable_e4 < 0 && n < count; n++) shares[n].numerator = -shares[n].numerator;
+    if (!fits || !taxable_e4 || !spread_out(shares, count, taxable_e4 < 0 ? -taxable_e4 : taxable_e4, money_minor_unit_e4(invoice->facts.currency), sign * answered->tax_e4)) return;
+    for (size_t n = 0, at = 0; n < event->lines.count; n++)
+        if (slice_equal(event->lines.items[n].tax_code, answered->tax_code)) invoice->answered[n] = (struct engine_tax){true, true, shares[at++].part_e4};
+}
+
 /* The answer for a line; false: none yet. */
 static bool answer_find(struct invoice *invoice, size_t i, int64_t *tax_e4) {
     const struct invoice_event *event = invoice->event;
@@ -160,24 +183,12 @@ static bool answer_find(struct invoice *invoice, size_t i, int64_t *tax_e4) {
     const int sign = invoice->negated ? -1 : 1;
     for (size_t k = 0; k < answer->lines.count; k++)
         if (slice_equal(answer->lines.items[k].line, line->line)) { *tax_e4 = sign * answer->lines.items[k].tax_e4; return true; }
-    for (size_t k = 0; k < answer->taxes.count; k++) {
-        if (!slice_equal(answer->taxes.items[k].tax_code, line->tax_code)) continue;
-        struct spread_share *shares = decision_alloc(invoice->decision, event->lines.count * sizeof *shares);
-        size_t count = 0, place = 0;
-        int64_t taxable_e4 = 0;
-        for (size_t n = 0; n < event->lines.count; n++) {
-            if (!slice_equal(event->lines.items[n].tax_code, line->tax_code)) continue;
-            if (n == i) place = count;
-            if (!facts_amount_fits(event->lines.items[n].net_e4) || !decimal_add(taxable_e4, event->lines.items[n].net_e4, &taxable_e4)) return false;
-            shares[count++].numerator = (__int128)event->lines.items[n].net_e4 * sign * answer->taxes.items[k].tax_e4;
-        }
-        for (size_t n = 0; taxable_e4 < 0 && n < count; n++) shares[n].numerator = -shares[n].numerator;
-        if (!taxable_e4 || !spread_out(shares, count, taxable_e4 < 0 ? -taxable_e4 : taxable_e4, money_minor_unit_e4(invoice->facts.currency),
-            sign * answer->taxes.items[k].tax_e4)) return false;
-        *tax_e4 = shares[place].part_e4;
-        return true;
-    }
-    return false;
+    if (!invoice->answered) invoice->answered = decision_alloc(invoice->decision, event->lines.count * sizeof *invoice->answered);
+    for (size_t k = 0; !invoice->answered[i].tried && k < answer->taxes.count; k++)
+        if (slice_equal(answer->taxes.items[k].tax_code, line->tax_code)) answer_spread(invoice, &answer->taxes.items[k]);
+    if (!invoice->answered[i].known) return false;
+    *tax_e4 = invoice->answered[i].tax_e4;
+    return true;
 }
 
 void invoice_tax_answered(struct invoice *invoice) {

@@ -118,7 +118,7 @@ static bool is_event(const struct given *given) { return !is_tick(given) && strn
 static void before_giving(struct run *run, struct instance *instance, struct given *given) {
     bool settled = !run->surroundings.registry_down, readable = is_event(given) && strcmp(given->statement->words[0], "raw") != 0 && !words_have(given->statement, "SCHEMA_UNKNOWN");
     if (run->mode == MODE_TRUNCATE && settled && readable) truncations_try(run, instance, given);
-    if (run->mode == MODE_EXTREMES && settled && readable) extremes_try(run, instance, given);
+    if ((run->mode == MODE_EXTREMES || run->mode == MODE_LISTS) && settled && readable) extremes_try(run, instance, given);
     if (run->mode == MODE_ALLOCATION && settled)
         for (int kind = 0; kind < ALLOCATION_KINDS; kind++) failures_try(run, instance, given, (enum allocation_kind)kind);
 }

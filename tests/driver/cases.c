@@ -8,13 +8,14 @@
 #include "tests/driver/run.h"
 
 static const char usage[] =
-    "kontor-cases [--mode plain|packed|restart|twice|truncate|extremes|masters|allocation] [--one-in N [--seed NUMBER]] [--verbose] FILE|FOLDER...\n"
+    "kontor-cases [--mode plain|packed|restart|twice|truncate|extremes|lists|masters|allocation] [--one-in N [--seed NUMBER]] [--verbose] FILE|FOLDER...\n"
     "  plain       each event is a batch of its own\n"
     "  packed      as many events in a batch as can be: the same must come of it\n"
     "  restart     everything is closed and opened again after each event, and again after what it released: from the local state, and from the topics alone\n"
     "  twice       two runs send the same bytes\n"
     "  truncate    each event is first given cut at every length: poison, and nothing changes\n"
     "  extremes    each event is first given with each of its numbers and texts at the ends of what can be: the processor goes on, and what it makes of it can be written\n"
+    "  lists       each sort of event is first given with lists as long as can be, and longer: it is decided, or rejected\n"
     "  masters     some master records have a number or text at the ends of what can be, by --seed: the processors go on; what the case expects is not looked at\n"
     "  allocation  each event is first given with every allocation failing in its turn: aborted, and nothing changes\n"
     "--one-in: only every N-th file, by its name; another seed takes others\n";
@@ -52,7 +53,7 @@ static int run_twice(const char *path, uint64_t *tried) {
 
 static int run_mode(const char *path, const char *mode, uint64_t seed, uint64_t *tried) {
     static const struct { const char *name; enum mode mode; } modes[] = {{"plain", MODE_PLAIN}, {"packed", MODE_PACKED}, {"restart", MODE_RESTART},
-        {"restart", MODE_REBUILD}, {"truncate", MODE_TRUNCATE}, {"extremes", MODE_EXTREMES}, {"masters", MODE_MASTERS}, {"allocation", MODE_ALLOCATION}};
+        {"restart", MODE_REBUILD}, {"truncate", MODE_TRUNCATE}, {"extremes", MODE_EXTREMES}, {"lists", MODE_LISTS}, {"masters", MODE_MASTERS}, {"allocation", MODE_ALLOCATION}};
     int failures = 0;
     if (strcmp(mode, "twice") == 0) return run_twice(path, tried);
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++)
@@ -61,7 +62,7 @@ static int run_mode(const char *path, const char *mode, uint64_t seed, uint64_t 
 }
 
 int cases_main(int count, char **arguments, const struct processor *outside) {
-    static const char *const modes[] = {"plain", "packed", "restart", "twice", "truncate", "extremes", "masters", "allocation"};
+    static const char *const modes[] = {"plain", "packed", "restart", "twice", "truncate", "extremes", "lists", "masters", "allocation"};
     const char *mode = "plain";
     bool verbose = false, known = false;
     uint64_t one_in = 1, seed = 0;

@@ -10,7 +10,7 @@
 #include "common/runtime/engine_internal.h"
 #include "tests/driver/allocation.h"
 
-enum { PATH_SIZE = 512, BATCH_MEMORY = 64 << 20 };
+enum { PATH_SIZE = 512 };
 
 static int delete_entry(const char *path, const struct stat *status, int kind, struct FTW *place) {
     (void)status; (void)kind; (void)place;

@@ -3,7 +3,7 @@
 #define KONTOR_DRIVER_INSTANCE_H
 #include "tests/driver/broker.h"
 
-enum { PARTITIONS = 32 };
+enum { PARTITIONS = 32, BATCH_MEMORY = 64 << 20 };
 #define MASTER_SOURCE "MDM"   /* the authoritative source of every table */
 #define TICKS_INPUT "ticks"   /* stands for each processor's timers topic */
 #define RESOLUTIONS "resolutions."

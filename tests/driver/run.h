@@ -16,6 +16,7 @@ enum mode {
     MODE_REBUILD,       /* the same, with nothing but the topics */
     MODE_TRUNCATE,      /* each event is first given cut at every length */
     MODE_EXTREMES,      /* each event is first given with each of its numbers and texts at the ends of what can be */
+    MODE_LISTS,         /* each sort of event is first given with lists as long as can be, and longer */
     MODE_MASTERS,       /* some master records have a number or text at the ends of what can be: no expectation is looked at */
     MODE_ALLOCATION,    /* each event is first given with every allocation failing in its turn */
     MODE_COUNT
