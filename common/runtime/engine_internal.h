@@ -29,7 +29,7 @@ enum { REASONS_MAXIMUM = 64, MISSING_MAXIMUM = 64, JOURNALS_MAXIMUM = 128, EVENT
 
 /* The day of a moment, in UTC, since 1970. Times of records may be anything: beyond all dates it is the last or the first. */
 static inline int32_t utc_day(int64_t time_ms) {
-    const int64_t day_ms = 86400000, day = time_ms / day_ms - (time_ms % day_ms < 0);
+    const int64_t day_ms = 86400000, day = time_ms >= 0 ? time_ms / day_ms : ~(~time_ms / day_ms);
     return day < DATE_MINIMUM ? DATE_MINIMUM : day > DATE_MAXIMUM ? DATE_MAXIMUM : (int32_t)day;
 }
 
