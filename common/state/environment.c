@@ -87,7 +87,7 @@ static bool has_root(const struct meta_page *meta, int tree) {
 }
 
 /* Why the file cannot be used, or NULL. Reading a mapped page behind the file's end would kill the process: that it is long enough comes first. */
-static const char *data_problem(int file, uint64_t size, bool (*genuine)(struct slice key, struct slice value)) {
+static const char *data_problem(int file, uint64_t size) {
     static const char not_lmdb[] = "its data file has no valid beginning", truncated[] = "its data file is cut off";
     struct meta_page first, second;
     if (size == 0) return NULL;
@@ -98,18 +98,18 @@ static const char *data_problem(int file, uint64_t size, bool (*genuine)(struct 
     if (!read_meta(file, page_size, &second) || second.trees[0].page_size != page_size) return not_lmdb;
     const struct meta_page *newer = first.transaction < second.transaction ? &second : &first;
     if (newer->last_page >= size / page_size) return truncated;
-    return has_root(newer, 0) && has_root(newer, 1) ? inspect(file, newer, databases, genuine) : not_lmdb;
+    return has_root(newer, 0) && has_root(newer, 1) ? inspect(file, newer, databases) : not_lmdb;
 }
 
 /* Looks at what is in the folder; *size becomes the data file's. */
-static const char *folder_problem(const struct environment *environment, const char *boot_id, bool (*genuine)(struct slice key, struct slice value), uint64_t *size) {
+static const char *folder_problem(const struct environment *environment, const char *boot_id, uint64_t *size) {
     struct stat status;
     *size = 0;
     int file = openat(environment->folder, DATA_FILE, O_RDONLY | O_CLOEXEC);
     if (file < 0) return errno == ENOENT ? NULL : "its data file cannot be opened";
     const char *problem = mark_problem(environment, boot_id);
     if (!problem && fstat(file, &status) != 0) problem = "its data file cannot be read";
-    if (!problem) problem = data_problem(file, *size = (uint64_t)status.st_size, genuine);
+    if (!problem) problem = data_problem(file, *size = (uint64_t)status.st_size);
     close(file);
     return problem;
 }
@@ -196,7 +196,7 @@ static bool take_folder(struct environment *environment, struct error *error) {
     return false;
 }
 
-bool environment_open(struct environment *environment, const char *path, bool (*genuine)(struct slice key, struct slice value), const char **emptied_because,
+bool environment_open(struct environment *environment, const char *path, const char **emptied_because,
                       struct error *error) {
     char boot_id[64];
     uint64_t size;
@@ -207,7 +207,7 @@ bool environment_open(struct environment *environment, const char *path, bool (*
         return error_set(error, "the path of the folder %.100s... is too long", path);
     if (!take_folder(environment, error)) return false;
     read_boot_id(boot_id);
-    *emptied_because = folder_problem(environment, boot_id, genuine, &size);
+    *emptied_because = folder_problem(environment, boot_id, &size);
     if (*emptied_because) size = 0;
     bool ok = (!*emptied_because || delete_data(environment, error)) && prepare_lock_file(environment, error) && mark(environment, "open", boot_id, error);
     if (ok && !start(environment, size, &code, error)) {

@@ -35,10 +35,10 @@ struct environment {
     char path[ENVIRONMENT_PATH_MAXIMUM];
 };
 
-/* Opens or makes the folder; its parents must exist. What is there is looked through whole before it is believed (inspect.h); genuine: whether a value
- * belongs to its key. *emptied_because: why what was there was thrown away, a static text, or NULL. False when it cannot
+/* Opens or makes the folder; its parents must exist. What is there is looked through whole before it is believed (inspect.h): every value is sealed
+ * (seal.h). *emptied_because: why what was there was thrown away, a static text, or NULL. False when it cannot
  * be used: held by another process, no room, no permission. After false there is nothing to close. */
-MUST_CHECK bool environment_open(struct environment *environment, const char *path, bool (*genuine)(struct slice key, struct slice value), const char **emptied_because,
+MUST_CHECK bool environment_open(struct environment *environment, const char *path, const char **emptied_because,
                                  struct error *error);
 
 /* Syncs and marks as closed; what is damaged stays marked so. */

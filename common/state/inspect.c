@@ -4,6 +4,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "common/state/seal.h"
+
 enum { BRANCH = 0x01, LEAF = 0x02, OVERFLOW = 0x04, ELSEWHERE = 0x01 /* the value has pages of its own */, TREE = 0x02 /* the value is one */ };
 enum { HEAD_SIZE = 16, NODE_SIZE = 8, DEPTH_MAXIMUM = 32, META_PAGES = 2 };
 enum { KEYS_ARE_NUMBERS = 0x08 /* of the free pages' tree, which has no other flag; the names' has none */ };
@@ -20,7 +22,6 @@ struct inspection {
     unsigned char *seen;                    /* a bit for each page */
     size_t pages_seen;
     const char *const *databases;           /* the names, up to NULL */
-    bool (*genuine)(struct slice key, struct slice value);
 };
 
 /* A tree, and what to make of a record of it: NULL, or what is wrong with it. */
@@ -148,8 +149,9 @@ static const char *walk_tree(struct walk *walk) {
 /* ---- the trees ---- */
 
 static const char *visit_record(struct walk *walk, struct slice key, struct slice value, uint16_t flags) {
+    (void)walk;
     if (flags & ~ELSEWHERE) return pages_wrong;
-    return walk->inspection->genuine(key, value) ? NULL : value_wrong;
+    return state_is_genuine(key, value) ? NULL : value_wrong;
 }
 
 static bool is_known(const char *const *names, struct slice name) {
@@ -181,8 +183,8 @@ static const char *visit_free_pages(struct walk *walk, struct slice key, struct 
     return NULL;
 }
 
-const char *inspect(int file, const struct meta_page *meta, const char *const *databases, bool (*genuine)(struct slice key, struct slice value)) {
-    struct inspection inspection = {.page_size = meta->trees[0].page_size, .page_count = meta->last_page + 1, .databases = databases, .genuine = genuine};
+const char *inspect(int file, const struct meta_page *meta, const char *const *databases) {
+    struct inspection inspection = {.page_size = meta->trees[0].page_size, .page_count = meta->last_page + 1, .databases = databases};
     size_t size = inspection.page_size * inspection.page_count;
     void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, file, 0);
     if (map == MAP_FAILED) return "it cannot be mapped to be looked through";

@@ -27,6 +27,6 @@ struct meta_page {
 };
 
 /* Why the data is not to be trusted, a static text, or NULL. meta: the one that holds, of a file of at least its pages. databases: the names, up to NULL,
- * of those that it has, unless it is empty. genuine: whether a value in one of them belongs to its key. */
-const char *inspect(int file, const struct meta_page *meta, const char *const *databases, bool (*genuine)(struct slice key, struct slice value));
+ * of those that it has, unless it is empty; their values are sealed (seal.h). */
+const char *inspect(int file, const struct meta_page *meta, const char *const *databases);
 #endif

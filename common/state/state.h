@@ -20,8 +20,9 @@
 #include "common/platform/buffer.h"
 #include "common/platform/error.h"
 #include "common/platform/slice.h"
+#include "common/state/seal.h"
 
-enum { STATE_KEY_MAXIMUM = 480, STATE_SEAL_SIZE = 5, STATE_FORMAT = 2 };
+enum { STATE_KEY_MAXIMUM = 480, STATE_FORMAT = 2 };
 
 struct state;
 
@@ -77,12 +78,6 @@ enum state_result state_scan_from(struct state *state, struct slice from, bool (
 
 struct state_position state_at(const struct state *state);
 uint64_t state_bytes(const struct state *state), state_entries(const struct state *state);
-
-/* Seals: `value` holds STATE_SEAL_SIZE spare bytes and the body behind them; writes version byte and checksum into the spare bytes. */
-void state_seal(char *value, size_t length, struct slice key, uint8_t version);
-/* Checks the seal and gives the body and the version byte. */
-bool state_unseal(struct slice key, struct slice value, struct slice *body, uint8_t *version);
-bool state_is_genuine(struct slice key, struct slice value);
 
 /* Deletes the folders below `root` of tasks that nobody owned for older than age_ms (by their last clean mark or file time), except those in keep[]. */
 void state_sweep(const char *root, const char *const *keep, size_t keep_count, int64_t age_ms);

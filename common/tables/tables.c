@@ -116,7 +116,7 @@ static bool open_parts(struct tables *tables, const struct tables_options *optio
     if (!cache_open(&tables->cache)) return error_set(error, "tables: out of memory");
     tables->about.format = TABLES_FORMAT;
     tables->about.configuration = checksum_of(tables);
-    return environment_open(&tables->environment, options->dir, state_is_genuine, &tables->rebuilt_because, error);
+    return environment_open(&tables->environment, options->dir, &tables->rebuilt_because, error);
 }
 
 static void free_parts(struct tables *tables) {

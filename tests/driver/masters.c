@@ -18,8 +18,9 @@ static bool table_find(const char *name, int *table, struct error *error) {
 /* One record in SPOILED_ONE_IN. */
 static void spoil(struct run *run, int table, struct slice key, struct slice *value) {
     enum { SPOILED_ONE_IN = 40 };
+    if (run->mode != MODE_MASTERS) return;
     run->chance = hash_bytes(&run->chance, sizeof run->chance);
-    if (run->mode != MODE_MASTERS || run->chance % SPOILED_ONE_IN || !extreme_put(master_tables[table].type, value, run->chance / SPOILED_ONE_IN, &run->arena)) return;
+    if (run->chance % SPOILED_ONE_IN || !extreme_put(master_tables[table].type, value, run->chance / SPOILED_ONE_IN, &run->arena)) return;
     const size_t length = strlen(run->spoiled);
     snprintf(run->spoiled + length, sizeof run->spoiled - length, "%s%s " SLICE_FORMAT, length ? ", " : "master ", master_tables[table].name, SLICE_ARGUMENT(key));
     run->tried++;
